@@ -1,0 +1,73 @@
+"""The contract: what is written to and read from a run directory; plain data, free of torch."""
+
+from trainer.contract.agent import AgentConfig, SystemConfig, WandbConfig
+from trainer.contract.environment import ArenaConfig, ArenaRewards, EnvConfig
+from trainer.contract.manifest import (
+    Artifact,
+    Episode,
+    Interval,
+    Manifest,
+    SimulationResult,
+    Stage,
+    read_manifest,
+)
+from trainer.contract.model import FrozenModel, digest_of
+from trainer.contract.presets import create_experiment, create_quick_experiment
+from trainer.contract.progress import Progress, Reporter
+from trainer.contract.refusal import Problem, Refused, nearest
+from trainer.contract.run_directory import RunDirectory, atomic_file, file_digest, write_text
+from trainer.contract.spec import NAME, AxiomControls, ExperimentSpec, TrainAndEvalSpec
+from trainer.contract.spec_file import load_experiment_spec, save_experiment_spec, set_values, spec_yaml
+from trainer.contract.trainer_config import (
+    CheckpointConfig,
+    CurriculumConfig,
+    OptimizerConfig,
+    PPOConfig,
+    SimulationConfig,
+    TorchProfilerConfig,
+    TrainerConfig,
+)
+
+__all__ = [
+    "NAME",
+    "AgentConfig",
+    "ArenaConfig",
+    "ArenaRewards",
+    "Artifact",
+    "AxiomControls",
+    "CheckpointConfig",
+    "CurriculumConfig",
+    "EnvConfig",
+    "Episode",
+    "ExperimentSpec",
+    "FrozenModel",
+    "Interval",
+    "Manifest",
+    "OptimizerConfig",
+    "PPOConfig",
+    "Problem",
+    "Progress",
+    "Refused",
+    "Reporter",
+    "RunDirectory",
+    "SimulationConfig",
+    "SimulationResult",
+    "Stage",
+    "SystemConfig",
+    "TorchProfilerConfig",
+    "TrainAndEvalSpec",
+    "TrainerConfig",
+    "WandbConfig",
+    "atomic_file",
+    "create_experiment",
+    "create_quick_experiment",
+    "digest_of",
+    "file_digest",
+    "load_experiment_spec",
+    "nearest",
+    "read_manifest",
+    "save_experiment_spec",
+    "set_values",
+    "spec_yaml",
+    "write_text",
+]

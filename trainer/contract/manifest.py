@@ -1,0 +1,110 @@
+"""The record of one stage of one run: what ran, on what, from which parents, with what result; never the run itself."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from trainer.contract.model import FrozenModel, digest_of
+from trainer.contract.refusal import Refused
+from trainer.contract.run_directory import RunDirectory, file_digest, write_text
+
+Stage = Literal["train", "evaluate", "analyze"]
+Status = Literal["succeeded", "failed", "cancelled"]
+
+
+class Artifact(FrozenModel):
+    """A file that a stage left behind."""
+
+    path: str = Field(description="Relative to the run directory.")
+    size_bytes: int = Field(description="Its size.")
+    sha256: str = Field(description="Digest of its bytes.")
+
+    @classmethod
+    def of(cls, file: Path, run: RunDirectory) -> Self:
+        """The record of a file as it lies there now."""
+        return cls(path=run.relative(file), size_bytes=file.stat().st_size, sha256=file_digest(file))
+
+
+class Interval(FrozenModel):
+    """A mean and its two-sided 95 % interval (Student's t over episodes)."""
+
+    mean: float = Field(description="Mean over episodes.")
+    low: float = Field(description="Lower end of the interval.")
+    high: float = Field(description="Upper end of the interval.")
+
+
+class Episode(FrozenModel):
+    """One episode of an evaluation."""
+
+    seed: int = Field(description="What the environment was reset with.")
+    reward: float = Field(description="Return of the episode, mean over its agents.")
+    length: int = Field(description="Steps.")
+    stats: dict[str, float] = Field({}, description="What the environment counted, mean over agents.")
+
+
+class SimulationResult(FrozenModel):
+    """A simulation's episodes, and those of a uniformly random policy on the same seeds."""
+
+    mean_reward: float = Field(description="Mean episode reward of the agent.")
+    reward: Interval = Field(description="The agent's mean reward with its interval.")
+    random_reward: Interval = Field(description="The random policy's, over the same seeds.")
+    episodes: tuple[Episode, ...] = Field(description="The agent's episodes.")
+    random_episodes: tuple[Episode, ...] = Field(description="The random policy's episodes.")
+    replays: tuple[str, ...] = Field((), description="Replay files, relative to the run directory.")
+
+    @property
+    def times_random(self) -> float | None:
+        """The agent's mean reward over the random policy's; none where the latter is not positive."""
+        return self.reward.mean / self.random_reward.mean if self.random_reward.mean > 0 else None
+
+    @property
+    def apart(self) -> bool:
+        """Whether the two intervals do not touch."""
+        return self.reward.low > self.random_reward.high or self.reward.high < self.random_reward.low
+
+
+class Manifest(FrozenModel):
+    """One stage of one run. `digest` identifies it; children name it among their `parents`."""
+
+    schema_version: Literal[1] = Field(1, description="Version of this schema.")
+    stage: Stage = Field(description="Which stage this records.")
+    instance_name: str = Field(description="The run's name; also its directory's.")
+    run_id: str | None = Field(None, description="Dagster's run, if it ran under Dagster.")
+    status: Status = Field(description="How the stage ended.")
+    error: str | None = Field(None, description="Why it failed, in a line.")
+    started_at: datetime = Field(description="When the stage began (UTC).")
+    ended_at: datetime = Field(description="When it ended (UTC).")
+    spec: dict[str, Any] = Field(description="The full resolved spec.")
+    spec_hash: str = Field(description="Digest of the spec.")
+    parents: dict[str, str] = Field({}, description="Digest of each parent stage's manifest.")
+    environment: dict[str, Any] = Field({}, description="Python, packages, machine, code.")
+    metrics: dict[str, float | None] = Field({}, description="Summary numbers; none is missing, never zero.")
+    eval_results: dict[str, SimulationResult] = Field({}, description="Results by simulation.")
+    weights_digest: str | None = Field(None, description="Digest of the trained parameters, name by name.")
+    checkpoint: Artifact | None = Field(None, description="The final checkpoint.")
+    artifacts: tuple[Artifact, ...] = Field((), description="Every other file of the stage.")
+
+    @property
+    def digest(self) -> str:
+        """`sha256:…` of the canonical JSON."""
+        return digest_of(self.plain())
+
+    def write(self, run: RunDirectory) -> Path:
+        """Write it to its place in the run directory, whole or not at all."""
+        path = run.manifest_file(self.stage)
+        write_text(path, json.dumps(self.plain(), indent=2, allow_nan=False) + "\n")
+        return path
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest; raises `Refused` where it is missing, torn or not a manifest."""
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise Refused.one("manifest", str(path), "no such file; did this stage finish?") from None
+    except json.JSONDecodeError as error:
+        raise Refused.one("manifest", str(path), f"not JSON ({error}); the file is torn or was edited") from None
+    return Manifest.accept(data)

@@ -1,0 +1,53 @@
+"""The base of all plain data: frozen, strict about names, with one canonical form and one hash; never any behaviour."""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from trainer.contract.refusal import Refused, nearest
+
+
+class FrozenModel(BaseModel):
+    """Plain immutable data. Unknown keys, NaN and infinities are refused; `long_names` maps aliases to fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    long_names: ClassVar[Mapping[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _canonical_names(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        named: dict[str, Any] = {}
+        for key, value in data.items():
+            field = cls.long_names.get(key, key)
+            if field not in cls.model_fields:
+                raise PydanticCustomError(
+                    "unknown_key", "unknown key '{key}'; {hint}", {"key": key, "hint": nearest(key, cls.model_fields)}
+                )
+            if field in named:
+                raise PydanticCustomError("given_twice", "'{field}' is given twice", {"field": field})
+            named[field] = value
+        return named
+
+    @classmethod
+    def accept(cls, data: Any) -> Self:
+        """Validate `data`; raises `Refused` with the path and value of everything that is wrong."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise Refused.from_validation(error, cls.__name__) from None
+
+    def plain(self) -> dict[str, Any]:
+        """The same data as JSON types only."""
+        return self.model_dump(mode="json")
+
+
+def digest_of(data: Any) -> str:
+    """`sha256:` and the hex digest of the canonical JSON (sorted keys, no spaces) of JSON-typed `data`."""
+    canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return f"sha256:{sha256(canonical.encode()).hexdigest()}"

@@ -1,0 +1,27 @@
+"""Ready-made specs to start from: the main job, and one that ends in seconds."""
+
+from typing import Any
+
+from trainer.contract.spec import TrainAndEvalSpec
+
+
+def create_experiment(**fields: Any) -> TrainAndEvalSpec:
+    """The main job: PPO on the MettaGrid arena, evaluated on arena/basic and arena/combat. `fields` replace defaults."""
+    return TrainAndEvalSpec.accept(fields)
+
+
+def create_quick_experiment(**fields: Any) -> TrainAndEvalSpec:
+    """A small arena that still learns something measurable in under 20 s on two cores. `fields` replace defaults."""
+    arena = {"num_agents": 8, "width": 13, "height": 13, "num_mines": 8, "num_generators": 4, "num_altars": 4}
+    arena |= {"num_lasers": 1, "num_armories": 1, "max_steps": 200}
+    quick: dict[str, Any] = {
+        "name": "quick",
+        "trainer": {
+            "total_timesteps": 65_536,
+            "batch_size": 4096,
+            "minibatch_size": 1024,
+            "curriculum": {"env": {"id": "arena", "arena": arena}},
+            "simulation": {"num_episodes": 8},
+        },
+    }
+    return TrainAndEvalSpec.accept(quick | fields)

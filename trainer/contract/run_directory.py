@@ -1,0 +1,84 @@
+"""Where a run's files lie, and how they are written: whole or not at all; never what is in them."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """One run: `run.yaml` (the resolved spec) and a folder for each stage. Its name is the instance name."""
+
+    path: Path
+
+    @property
+    def instance_name(self) -> str:
+        """`name` and timestamp, unique for each launch."""
+        return self.path.name
+
+    @property
+    def spec_file(self) -> Path:
+        """The resolved spec."""
+        return self.path / "run.yaml"
+
+    def stage(self, stage: str) -> Path:
+        """The folder of one stage: `train`, `evaluate` or `analyze`."""
+        return self.path / stage
+
+    def manifest_file(self, stage: str) -> Path:
+        """The record of one stage."""
+        return self.stage(stage) / "manifest.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """Training metrics, one JSON object for each update."""
+        return self.stage("train") / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the training stage's checkpoints."""
+        return self.stage("train") / "checkpoints"
+
+    def resolve(self, location: str) -> Path:
+        """A path of the spec with `${run_dir}` filled in."""
+        return Path(location.replace("${run_dir}", str(self.path)))
+
+    def relative(self, file: Path) -> str:
+        """The file's path as manifests record it: relative to the run directory where it lies inside."""
+        return str(file.relative_to(self.path)) if file.is_relative_to(self.path) else str(file)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when the block ends well and vanishes otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path`, whole or not at all."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text)
+
+
+def file_digest(path: Path) -> str:
+    """`sha256:…` of a file's bytes."""
+    digest = sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return f"sha256:{digest.hexdigest()}"

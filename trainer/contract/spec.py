@@ -1,0 +1,95 @@
+"""The spec: all that defines one experiment, and nothing about where it runs."""
+
+import re
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core.core_schema import ValidationInfo
+
+from trainer.contract.agent import AgentConfig, SystemConfig, WandbConfig
+from trainer.contract.environment import ARENA, EnvConfig
+from trainer.contract.model import FrozenModel, digest_of
+from trainer.contract.trainer_config import TrainerConfig
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}\Z"
+SIMULATION_NAME = r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z"
+
+
+class AxiomControls(FrozenModel):
+    """What makes a run repeatable."""
+
+    seed: int = Field(0, ge=0, lt=2**32, description="The one seed that every random stream is derived from.")
+    deterministic: bool = Field(True, description="Whether torch must use deterministic algorithms, or fail.")
+
+
+class ExperimentSpec(FrozenModel):
+    """What every experiment has: a name, a description, controls."""
+
+    name: str = Field("arena", description="Letters, digits, `_` and `-`, at most 80; the instance name starts with it.")
+    description: str = Field("", description="What is asked, in a sentence.")
+    controls: AxiomControls = Field(AxiomControls(), description="Seed and determinism.")
+
+    @field_validator("name")
+    @classmethod
+    def _can_name_a_folder(cls, name: str) -> str:
+        if not re.match(NAME, name):
+            raise ValueError("a name is 1 to 80 letters, digits, `_` and `-`, and begins with a letter or digit")
+        return name
+
+    @property
+    def spec_hash(self) -> str:
+        """`sha256:…` of the canonical JSON: equal exactly when the specs are equal."""
+        return digest_of(self.plain())
+
+
+def default_simulations(env: EnvConfig) -> dict[str, EnvConfig]:
+    """What an agent trained in `env` is evaluated in: the arena without and with combat, else `env` itself."""
+    if env.id != ARENA:
+        return {re.sub(r"[^A-Za-z0-9_/-]", "-", env.id): env}
+    return {
+        f"arena/{name}": env.model_copy(update={"arena": env.arena.model_copy(update={"combat": combat})})
+        for name, combat in (("basic", False), ("combat", True))
+    }
+
+
+class TrainAndEvalSpec(ExperimentSpec):
+    """Train an agent, evaluate it in named simulations, analyze the results."""
+
+    long_names: ClassVar[Mapping[str, str]] = {
+        f"{field}_config": field for field in ("trainer", "agent", "system", "wandb")
+    }
+
+    trainer: TrainerConfig = Field(TrainerConfig(), description="How the agent is trained.")
+    agent: AgentConfig = Field(AgentConfig(), description="The agent's network.")
+    system: SystemConfig = Field(SystemConfig(), description="Device and threads.")
+    wandb: WandbConfig = Field(WandbConfig(), description="Tracking.")
+    eval_configs: dict[str, EnvConfig] = Field(
+        {},
+        description="Simulations by name. Empty: arena/basic and arena/combat for the arena, else the training one.",
+    )
+
+    @field_validator("eval_configs")
+    @classmethod
+    def _name_the_simulations(cls, given: dict[str, EnvConfig], info: ValidationInfo) -> dict[str, EnvConfig]:
+        if given or "trainer" not in info.data:
+            return given
+        return default_simulations(info.data["trainer"].curriculum.env)
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        trained = self.trainer.curriculum.env
+        for name, env in self.eval_configs.items():
+            if not re.match(SIMULATION_NAME, name):
+                raise ValueError(f"eval_configs: {name!r} is no simulation name; letters, digits, `_`, `-` and single `/`")
+            if (env.id == ARENA) != (trained.id == ARENA):
+                raise ValueError(
+                    f"eval_configs.{name}.id = {env.id!r} but the agent is trained in {trained.id!r}: "
+                    "their observations differ; evaluate in the same kind of environment"
+                )
+        if self.agent.core != "none" and self.trainer.minibatch_size % self.trainer.rollout_length:
+            raise ValueError(
+                f"agent.core = {self.agent.core!r} learns from whole rollouts: trainer.minibatch_size = "
+                f"{self.trainer.minibatch_size} must be a multiple of {self.trainer.rollout_length} steps"
+            )
+        return self

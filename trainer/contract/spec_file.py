@@ -1,0 +1,88 @@
+"""Specs as files: YAML or JSON, read and written exactly; and single values set by their path."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from trainer.contract.model import FrozenModel
+from trainer.contract.refusal import Refused, nearest
+from trainer.contract.run_directory import write_text
+from trainer.contract.spec import TrainAndEvalSpec, default_simulations
+
+
+def save_experiment_spec(spec: TrainAndEvalSpec, path: str | Path) -> Path:
+    """Write the full spec to a `.yaml`, `.yml` or `.json` file; reading it back gives an equal spec."""
+    path = Path(path)
+    _refuse_other_endings(path)
+    text = json.dumps(spec.plain(), indent=2) + "\n" if path.suffix == ".json" else spec_yaml(spec)
+    write_text(path, text)
+    return path
+
+
+def load_experiment_spec(path: str | Path) -> TrainAndEvalSpec:
+    """Read a spec; raises `Refused` with file, path and value of all that is wrong. Missing fields get defaults."""
+    path = Path(path)
+    _refuse_other_endings(path)
+    try:
+        text = path.read_text()
+        data = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except FileNotFoundError:
+        raise Refused.one("spec", str(path), "no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused.one("spec", str(path), f"cannot be read: {error}") from None
+    except (yaml.YAMLError, json.JSONDecodeError) as error:
+        raise Refused.one("spec", str(path), f"not {path.suffix[1:].upper()}: {error}") from None
+    return TrainAndEvalSpec.accept(data)
+
+
+def spec_yaml(spec: FrozenModel) -> str:
+    """A spec as YAML text, fields in the order of their definition."""
+    return yaml.safe_dump(spec.plain(), sort_keys=False, allow_unicode=True)
+
+
+def set_values(spec: TrainAndEvalSpec, assignments: Iterable[str]) -> TrainAndEvalSpec:
+    """A copy of `spec` with each `path=value` set; the value is YAML, the path dotted (`trainer.ppo.gamma=0.9`).
+
+    Simulations that were derived from the training environment follow it.
+    """
+    data = spec.plain()
+    if spec.eval_configs == default_simulations(spec.trainer.curriculum.env):
+        data["eval_configs"] = {}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise Refused.one("--set", assignment, "not of the form path=value")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise Refused.one(path, text, f"not a YAML value: {error}") from None
+        _assign(data, path, value)
+    return TrainAndEvalSpec.accept(data)
+
+
+def _assign(data: dict[str, Any], path: str, value: Any) -> None:
+    model: type[BaseModel] | None = TrainAndEvalSpec
+    *parents, last = path.split(".")
+    for depth, part in enumerate([*parents, last]):
+        if model is not None and issubclass(model, FrozenModel):
+            part = model.long_names.get(part, part)
+            if part not in model.model_fields:
+                where = ".".join([*parents, last][: depth + 1])
+                raise Refused.one(where, value, f"no such field; {nearest(part, model.model_fields)}")
+            annotation = model.model_fields[part].annotation
+            model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+        if depth == len(parents):
+            data[part] = value
+            return
+        if not isinstance(data.get(part), Mapping):
+            raise Refused.one(path, value, f"{part!r} holds {data.get(part)!r}, which has no fields of its own")
+        data = data[part]
+
+
+def _refuse_other_endings(path: Path) -> None:
+    if path.suffix not in (".yaml", ".yml", ".json"):
+        raise Refused.one("spec", str(path), "a spec file ends in .yaml, .yml or .json")

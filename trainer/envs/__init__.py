@@ -1,0 +1,1 @@
+"""The environments behind one vectorised interface."""
