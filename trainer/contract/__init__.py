@@ -9,6 +9,7 @@ from trainer.contract.manifest import (
     Manifest,
     SimulationResult,
     Stage,
+    Status,
     read_manifest,
 )
 from trainer.contract.model import FrozenModel, digest_of
@@ -53,6 +54,7 @@ __all__ = [
     "SimulationConfig",
     "SimulationResult",
     "Stage",
+    "Status",
     "SystemConfig",
     "TorchProfilerConfig",
     "TrainAndEvalSpec",

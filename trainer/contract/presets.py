@@ -6,7 +6,7 @@ from trainer.contract.spec import TrainAndEvalSpec
 
 
 def create_experiment(**fields: Any) -> TrainAndEvalSpec:
-    """The main job: PPO on the MettaGrid arena, evaluated on arena/basic and arena/combat. `fields` replace defaults."""
+    """The main job: PPO on the MettaGrid arena, evaluated without and with combat. `fields` replace defaults."""
     return TrainAndEvalSpec.accept(fields)
 
 

@@ -26,7 +26,9 @@ class AxiomControls(FrozenModel):
 class ExperimentSpec(FrozenModel):
     """What every experiment has: a name, a description, controls."""
 
-    name: str = Field("arena", description="Letters, digits, `_` and `-`, at most 80; the instance name starts with it.")
+    name: str = Field(
+        "arena", description="Letters, digits, `_` and `-`, at most 80; the instance name starts with it."
+    )
     description: str = Field("", description="What is asked, in a sentence.")
     controls: AxiomControls = Field(AxiomControls(), description="Seed and determinism.")
 
@@ -81,7 +83,9 @@ class TrainAndEvalSpec(ExperimentSpec):
         trained = self.trainer.curriculum.env
         for name, env in self.eval_configs.items():
             if not re.match(SIMULATION_NAME, name):
-                raise ValueError(f"eval_configs: {name!r} is no simulation name; letters, digits, `_`, `-` and single `/`")
+                raise ValueError(
+                    f"eval_configs: {name!r} is no simulation name; letters, digits, `_`, `-` and single `/`"
+                )
             if (env.id == ARENA) != (trained.id == ARENA):
                 raise ValueError(
                     f"eval_configs.{name}.id = {env.id!r} but the agent is trained in {trained.id!r}: "

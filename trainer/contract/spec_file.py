@@ -65,22 +65,29 @@ def set_values(spec: TrainAndEvalSpec, assignments: Iterable[str]) -> TrainAndEv
 
 
 def _assign(data: dict[str, Any], path: str, value: Any) -> None:
-    model: type[BaseModel] | None = TrainAndEvalSpec
-    *parents, last = path.split(".")
-    for depth, part in enumerate([*parents, last]):
-        if model is not None and issubclass(model, FrozenModel):
-            part = model.long_names.get(part, part)
-            if part not in model.model_fields:
-                where = ".".join([*parents, last][: depth + 1])
-                raise Refused.one(where, value, f"no such field; {nearest(part, model.model_fields)}")
-            annotation = model.model_fields[part].annotation
-            model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-        if depth == len(parents):
-            data[part] = value
-            return
+    *parents, last = _canonical(path, value)
+    for part in parents:
         if not isinstance(data.get(part), Mapping):
             raise Refused.one(path, value, f"{part!r} holds {data.get(part)!r}, which has no fields of its own")
         data = data[part]
+    data[last] = value
+
+
+def _canonical(path: str, value: Any) -> list[str]:
+    """The path's parts with long names replaced, each checked against the model that it enters."""
+    model: type[BaseModel] | None = TrainAndEvalSpec
+    parts: list[str] = []
+    for given in path.split("."):
+        if model is None or not issubclass(model, FrozenModel):
+            parts.append(given)
+            continue
+        name = model.long_names.get(given, given)
+        parts.append(name)
+        if name not in model.model_fields:
+            raise Refused.one(".".join(parts), value, f"no such field; {nearest(name, model.model_fields)}")
+        annotation = model.model_fields[name].annotation
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    return parts
 
 
 def _refuse_other_endings(path: Path) -> None:

@@ -84,9 +84,13 @@ class TrainerConfig(FrozenModel):
     batch_size: int = Field(8192, ge=2, description="Agent-steps collected for each update.")
     minibatch_size: int = Field(2048, ge=1, description="Agent-steps in each gradient step; divides batch_size.")
     num_envs: int = Field(8, ge=1, description="Environments stepped side by side.")
-    num_workers: int = Field(1, ge=1, description="Processes that step them (1: the trainer's own); no effect on results.")
+    num_workers: int = Field(
+        1, ge=1, description="Processes that step them (1: the trainer's own); no effect on results."
+    )
     normalize_observations: bool = Field(False, description="Whether vector observations get mean 0 and std 1.")
-    normalize_rewards: bool = Field(False, description="Whether rewards are scaled by the std of the discounted return.")
+    normalize_rewards: bool = Field(
+        False, description="Whether rewards are scaled by the std of the discounted return."
+    )
     curriculum: CurriculumConfig = Field(CurriculumConfig(), description="What the agent is trained on.")
     optimizer: OptimizerConfig = Field(OptimizerConfig(), description="The optimizer and its learning rate.")
     ppo: PPOConfig = Field(PPOConfig(), description="The PPO update.")
@@ -102,7 +106,9 @@ class TrainerConfig(FrozenModel):
     @model_validator(mode="after")
     def _batches_divide(self) -> Self:
         if self.num_workers > self.num_envs:
-            raise ValueError(f"num_workers = {self.num_workers} is more than num_envs = {self.num_envs}: some would idle")
+            raise ValueError(
+                f"num_workers = {self.num_workers} is more than num_envs = {self.num_envs}: some would idle"
+            )
         if self.batch_size % self.minibatch_size:
             raise ValueError(
                 f"batch_size = {self.batch_size} is not divisible by minibatch_size = {self.minibatch_size}; "

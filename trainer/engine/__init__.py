@@ -1,0 +1,1 @@
+"""The loops: collect, learn, evaluate, save; composed from ops, policies and environments."""

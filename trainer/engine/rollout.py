@@ -1,0 +1,142 @@
+"""Acting and remembering: steps of every environment gathered into one batch; it never learns.
+
+Legend: T steps, N slots (agents over all environments), * the shape of an observation.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainer.envs.interface import EpisodeEnd, TokenObservations
+from trainer.envs.vector import VectorEnv
+from trainer.policies.actor_critic import ActorCritic
+
+RECENT_EPISODES = 100
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What N slots saw, did and got in T steps. Tensors are for the policy, arrays for the ops that need no gradient.
+
+    `next_values` holds V of each step's successor: 0 where the episode terminated, the value of its final observation
+    where it was truncated (Pardo et al. 2018, "Time limits in reinforcement learning", arXiv:1712.00378).
+    """
+
+    observations: Tensor  # (T, N, *)
+    actions: Tensor  # (T, N) or (T, N, d)
+    log_probs: Tensor  # (T, N)
+    starts: Tensor  # (T, N) bool: an episode begins with this observation
+    state: Tensor  # (S, N, H): the core's state before the first step
+    rewards: NDArray[np.float32]  # (T, N)
+    values: NDArray[np.float32]  # (T, N)
+    next_values: NDArray[np.float32]  # (T, N)
+    ends: NDArray[np.bool_]  # (T, N): terminated or truncated
+
+
+class Collector:
+    """Runs the policy in the environments, one rollout after the other, and remembers how recent episodes went."""
+
+    def __init__(self, envs: VectorEnv, seeds: Sequence[int], generator: torch.Generator, device: torch.device) -> None:
+        self.envs = envs
+        self.generator = generator
+        self.device = device
+        self.recent: deque[EpisodeEnd] = deque(maxlen=RECENT_EPISODES)
+        self._trims = isinstance(envs.observation_space, TokenObservations)
+        self._starts = np.ones(envs.num_slots, np.bool_)
+        self._state: Tensor | None = None
+        envs.reset(seeds)
+
+    def collect(self, policy: ActorCritic, steps: int) -> Rollout:
+        """Act for `steps` steps in every environment."""
+        slots = self.envs.num_slots
+        state = first_state = self._state_of(policy)
+        seen: list[NDArray[np.generic]] = []
+        actions: list[Tensor] = []
+        log_probs: list[Tensor] = []
+        rewards, values, next_values = (np.zeros((steps, slots), np.float32) for _ in range(3))
+        starts, ends = (np.zeros((steps, slots), np.bool_) for _ in range(2))
+        for t in range(steps):
+            seen.append(self._observe(self.envs.observations))
+            starts[t] = self._starts
+            decision = policy.act(self._tensor(seen[t]), state, self._tensor(self._starts), self.generator)
+            state = decision.state
+            values[t] = decision.values.cpu().numpy()
+            self.recent.extend(self.envs.step(decision.actions.cpu().numpy()))
+            actions.append(decision.actions)
+            log_probs.append(decision.log_probs)
+            rewards[t] = self.envs.rewards
+            ends[t] = self.envs.terminated | self.envs.truncated
+            next_values[t] = self._final_values(policy, state)
+            self._starts = ends[t].copy()
+        self._state = state
+        self._chain(policy, values, next_values, ends)
+        return Rollout(
+            observations=self._tensor(_stack(seen)),
+            actions=torch.stack(actions),
+            log_probs=torch.stack(log_probs),
+            starts=self._tensor(starts),
+            state=first_state,
+            rewards=rewards,
+            values=values,
+            next_values=next_values,
+            ends=ends,
+        )
+
+    def _state_of(self, policy: ActorCritic) -> Tensor:
+        if self._state is None:
+            self._state = policy.core.initial_state(self.envs.num_slots).to(self.device)
+        return self._state
+
+    def _final_values(self, policy: ActorCritic, state: Tensor) -> NDArray[np.float32]:
+        """V of the final observations of slots that were truncated in this step, else 0."""
+        values = np.zeros(self.envs.num_slots, np.float32)
+        cut = np.flatnonzero(self.envs.truncated & ~self.envs.terminated)
+        if len(cut):
+            final = self._tensor(self._observe(self.envs.final_observations[cut]))
+            inside = torch.zeros(len(cut), dtype=torch.bool, device=self.device)
+            values[cut] = policy.value(final, state[:, cut], inside).cpu().numpy()
+        return values
+
+    def _chain(
+        self,
+        policy: ActorCritic,
+        values: NDArray[np.float32],
+        next_values: NDArray[np.float32],
+        ends: NDArray[np.bool_],
+    ) -> None:
+        """Where an episode goes on, a step's next value is the value of the step that follows."""
+        now = self._tensor(self._observe(self.envs.observations))
+        last = policy.value(now, self._state_of(policy), self._tensor(self._starts)).cpu().numpy()
+        following = np.concatenate([values[1:], last[None]])
+        np.copyto(next_values, following, where=~ends)
+
+    def _observe(self, observations: NDArray[np.generic]) -> NDArray[np.generic]:
+        return trim(observations) if self._trims else observations.copy()
+
+    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+
+def trim(tokens: NDArray[np.generic]) -> NDArray[np.generic]:
+    """A copy of tokens (N, K, 3) without the columns that are padding in every row; at least one column stays."""
+    used = (tokens[:, :, 0] != TokenObservations.padding).any(0)
+    width = int(used.size - used[::-1].argmax()) if used.any() else 1
+    return tokens[:, :width].copy()
+
+
+def _stack(steps: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+    """Steps (N, *) as (T, N, *); tokens of different widths are padded to the widest."""
+    if len({step.shape for step in steps}) == 1:
+        return np.stack(steps)
+    slots, _, parts = steps[0].shape
+    stacked = np.full(
+        (len(steps), slots, max(step.shape[1] for step in steps), parts), TokenObservations.padding, np.uint8
+    )
+    for row, step in zip(stacked, steps, strict=True):
+        row[:, : step.shape[1]] = step
+    return stacked

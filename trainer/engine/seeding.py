@@ -1,0 +1,28 @@
+"""Every random stream of a run, derived from one seed by name, so that a new stream never shifts another."""
+
+from hashlib import sha256
+
+import torch
+
+from trainer.contract import AxiomControls, SystemConfig
+
+
+def stream_seed(seed: int, name: str) -> int:
+    """The seed, in [0, 2**63), of the stream called `name` (`env/3`, `policy`, `evaluate/arena/basic/0`)."""
+    return int.from_bytes(sha256(f"{seed}/{name}".encode()).digest()[:8]) >> 1
+
+
+def stream(seed: int, name: str) -> torch.Generator:
+    """A CPU generator for the stream called `name`."""
+    return torch.Generator().manual_seed(stream_seed(seed, name))
+
+
+def make_repeatable(controls: AxiomControls, system: SystemConfig) -> torch.device:
+    """Seed torch for the policy's first weights, fix its threads and algorithms, and choose the device."""
+    torch.set_num_threads(system.torch_threads)
+    torch.use_deterministic_algorithms(controls.deterministic)
+    torch.manual_seed(stream_seed(controls.seed, "weights"))
+    device = system.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)

@@ -1,0 +1,148 @@
+"""Learning from one rollout: epochs of minibatches, each a step of the optimizer; it never acts.
+
+Legend: T steps, N slots, B agent-steps of a minibatch.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from trainer.contract import PPOConfig, TrainerConfig
+from trainer.engine.rollout import Rollout
+from trainer.ops.optimizers import Optimizers
+from trainer.ops.ppo_clip import Loss, normalize, ppo_clip
+from trainer.policies.actor_critic import ActorCritic
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the update aims at: advantages and returns (T, N), and the values (T, N) that they were made from."""
+
+    advantages: Tensor
+    returns: Tensor
+    values: Tensor
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """Part of a rollout, (1, B) of shuffled steps or, for a recurrent core, (T, B / T) of whole slots."""
+
+    observations: Tensor
+    starts: Tensor
+    state: Tensor
+    actions: Tensor
+    log_probs: Tensor
+    advantages: Tensor
+    returns: Tensor
+    values: Tensor
+
+
+class Learner:
+    """The PPO update of one policy by one optimizer."""
+
+    def __init__(
+        self, policy: ActorCritic, optimizers: Optimizers, config: TrainerConfig, generator: torch.Generator
+    ) -> None:
+        self.policy = policy
+        self.optimizers = optimizers
+        self.config = config
+        self.generator = generator
+        self.parameters = list(policy.parameters())
+
+    def update(self, rollout: Rollout, targets: Targets, clip_coef: float) -> dict[str, float]:
+        """Go over the rollout `update_epochs` times; the mean of each loss, by its W&B name."""
+        seen: list[Tensor] = []
+        for _ in range(self.config.ppo.update_epochs):
+            kls: list[Tensor] = []
+            for minibatch in self._minibatches(rollout, targets):
+                loss = self._loss(minibatch, clip_coef)
+                seen.append(_numbers(loss, self._step(loss)))
+                kls.append(loss.approx_kl)
+            if _too_far(kls, self.config.ppo):
+                break
+        means = torch.stack(seen).mean(0).tolist()
+        names = ("policy_loss", "value_loss", "entropy", "approx_kl", "clipfrac", "grad_norm")
+        return {f"losses/{name}": mean for name, mean in zip(names, means, strict=True)}
+
+    def _loss(self, minibatch: Minibatch, clip_coef: float) -> Loss:
+        judged = self.policy(minibatch.observations, minibatch.state, minibatch.starts)
+        parameters = judged.parameters.flatten(0, 1)
+        head = self.policy.head
+        advantages = minibatch.advantages.flatten()
+        return ppo_clip(
+            log_probs=head.log_prob(parameters, minibatch.actions.flatten(0, 1)),
+            old_log_probs=minibatch.log_probs.flatten(),
+            advantages=normalize(advantages) if self.config.ppo.normalize_advantages else advantages,
+            values=judged.values.flatten(),
+            old_values=minibatch.values.flatten(),
+            returns=minibatch.returns.flatten(),
+            entropy=head.entropy(parameters),
+            clip_coef=clip_coef,
+            config=self.config.ppo,
+        )
+
+    def _step(self, loss: Loss) -> Tensor:
+        """Follow the clipped gradient; its norm before clipping."""
+        self.optimizers.zero_grad()
+        loss.total.backward()
+        norm = clip_grad_norm_(self.parameters, self.config.ppo.max_grad_norm)
+        self.optimizers.step()
+        return norm
+
+    def _minibatches(self, rollout: Rollout, targets: Targets) -> Iterator[Minibatch]:
+        steps, slots = rollout.starts.shape
+        whole_slots = len(rollout.state) > 0
+        count = slots if whole_slots else steps * slots
+        size = self.config.minibatch_size // steps if whole_slots else self.config.minibatch_size
+        pick = _slots if whole_slots else _steps
+        order = torch.randperm(count, generator=self.generator).to(rollout.starts.device)
+        for start in range(0, count, size):
+            yield pick(rollout, targets, order[start : start + size])
+
+
+def explained_variance(values: NDArray[np.float32], returns: NDArray[np.float32]) -> float | None:
+    """`1 - Var[returns - values] / Var[returns]`: 1 is perfect, 0 no better than the mean; none if returns are equal."""
+    spread = float(returns.var())
+    return 1 - float((returns - values).var()) / spread if spread > 0 else None
+
+
+def _steps(rollout: Rollout, targets: Targets, picked: Tensor) -> Minibatch:
+    def take(values: Tensor) -> Tensor:
+        return values.flatten(0, 1)[picked].unsqueeze(0)
+
+    return Minibatch(
+        observations=take(rollout.observations),
+        starts=take(rollout.starts),
+        state=rollout.state,
+        actions=take(rollout.actions),
+        log_probs=take(rollout.log_probs),
+        advantages=take(targets.advantages),
+        returns=take(targets.returns),
+        values=take(targets.values),
+    )
+
+
+def _slots(rollout: Rollout, targets: Targets, picked: Tensor) -> Minibatch:
+    return Minibatch(
+        observations=rollout.observations[:, picked],
+        starts=rollout.starts[:, picked],
+        state=rollout.state[:, picked],
+        actions=rollout.actions[:, picked],
+        log_probs=rollout.log_probs[:, picked],
+        advantages=targets.advantages[:, picked],
+        returns=targets.returns[:, picked],
+        values=targets.values[:, picked],
+    )
+
+
+def _numbers(loss: Loss, grad_norm: Tensor) -> Tensor:
+    return torch.stack([loss.policy, loss.value, loss.entropy, loss.approx_kl, loss.clipfrac, grad_norm])
+
+
+def _too_far(kls: list[Tensor], config: PPOConfig) -> bool:
+    return config.target_kl is not None and float(torch.stack(kls).mean()) > config.target_kl

@@ -1,0 +1,112 @@
+"""The one way into the trainer, as a command and by name; it never imports the engine before it is needed."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from trainer.contract import Manifest, Refused, Reporter, RunDirectory, load_experiment_spec, save_experiment_spec
+from trainer.contract.spec_file import set_values
+
+if TYPE_CHECKING:
+    from dagster_pipes import PipesContext
+
+FAILED, REFUSED, TERMINATED = 1, 2, 128 + signal.SIGTERM
+
+
+def run_stage(
+    stage: str,
+    run: RunDirectory,
+    reporter: Reporter,
+    *,
+    train_manifest: Path | None = None,
+    run_id: str | None = None,
+) -> Manifest:
+    """Run `train` or `evaluate` in a run directory whose `run.yaml` is written; returns the manifest that it left.
+
+    Raises `Refused` before anything is done with bad input, and whatever the stage raised after its manifest, with
+    status `failed` or `cancelled`, was written.
+    """
+    from trainer.engine.stages import run_evaluate, run_train
+
+    if stage == "train":
+        return run_train(run, reporter, run_id)
+    if stage == "evaluate":
+        return run_evaluate(run, reporter, run_id, train_manifest)
+    raise Refused.one("stage", stage, "the trainer runs 'train' and 'evaluate'")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m trainer`: exit code 0 done, 1 failed, 2 refused, 143 told to stop."""
+    words = _parser().parse_args(arguments)
+    try:
+        run = _run_directory(words)
+        return _run(words.stage, run, words.train)
+    except Refused as refusal:
+        sys.stderr.write(f"refused: {refusal}\n")
+        return REFUSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trainer", description="Run one stage in a run directory.")
+    parser.add_argument("stage", choices=["train", "evaluate"])
+    parser.add_argument("--run-dir", type=Path, required=True, help="the run directory; its name is the run's name")
+    parser.add_argument("--spec", type=Path, help="a spec file to begin a new run directory with")
+    parser.add_argument("--train", type=Path, help="evaluate: the train manifest (default: this run's own)")
+    parser.add_argument("values", nargs="*", metavar="path=value", help="with --spec: values to set in it")
+    return parser
+
+
+def _run_directory(words: argparse.Namespace) -> RunDirectory:
+    """The run directory, begun from the spec file if one is given."""
+    run = RunDirectory(words.run_dir.resolve())
+    if words.spec is not None:
+        if run.spec_file.exists():
+            raise Refused.one("--run-dir", str(run.path), "a run is there already; give another name or leave out --spec")
+        save_experiment_spec(set_values(load_experiment_spec(words.spec), words.values), run.spec_file)
+    elif words.values:
+        raise Refused.one("path=value", words.values, "the run's spec is fixed in run.yaml; values go with --spec")
+    return run
+
+
+def _run(stage: str, run: RunDirectory, train_manifest: Path | None) -> int:
+    from dagster_pipes import PipesContext, PipesEnvVarParamsLoader, open_dagster_pipes
+
+    signal.signal(signal.SIGTERM, _stop)
+    if not PipesEnvVarParamsLoader().is_dagster_pipes_process():
+        return _report(stage, run, train_manifest, None)
+    with open_dagster_pipes():
+        return _report(stage, run, train_manifest, PipesContext.get())
+
+
+def _report(stage: str, run: RunDirectory, train_manifest: Path | None, pipes: "PipesContext | None") -> int:
+    from trainer.engine.stages import Cancelled
+    from trainer.reporters import reporter_for
+
+    try:
+        with reporter_for(pipes) as reporter:
+            manifest = run_stage(
+                stage, run, reporter, train_manifest=train_manifest, run_id=pipes.run_id if pipes else None
+            )
+            reporter.log(f"{stage} {manifest.status}: {run.manifest_file(stage)}")
+    except Cancelled:
+        return TERMINATED
+    except Refused:
+        raise
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.write(f"{stage} failed: {type(error).__name__}: {error}\n")
+        return FAILED
+    return 0
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    from trainer.engine.stages import Cancelled
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Cancelled

@@ -1,0 +1,1 @@
+"""The algorithm's ops: one small documented module each."""

@@ -1,0 +1,86 @@
+"""The agent: encoder, optional core, action head and value head; never an environment or a loss."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+
+from trainer.contract import AgentConfig
+from trainer.envs.interface import Spaces, TokenObservations
+from trainer.policies.cores import build_core
+from trainer.policies.encoders import VectorEncoder, build_encoder, linear, trunk
+from trainer.policies.heads import build_head
+
+
+def interface_of(spaces: Spaces) -> str:
+    """What a policy's weights depend on: how observations are read and actions written, not how many agents there are.
+
+    Weights fit an environment exactly when its interface is equal to that of the environment they were trained in.
+    """
+    seen = spaces.observation
+    read = (seen.features, seen.window_width, seen.window_height) if isinstance(seen, TokenObservations) else seen
+    return f"{read} -> {spaces.action}"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the agent makes of T x N observations: action parameters (T, N, P), values (T, N), the core's state."""
+
+    parameters: Tensor
+    values: Tensor
+    state: Tensor
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Actions (N, ...) with their log-probabilities (N,), values (N,) and the core's new state."""
+
+    actions: Tensor
+    log_probs: Tensor
+    values: Tensor
+    state: Tensor
+
+
+class ActorCritic(nn.Module):
+    """Policy and value function. Vectors without a core get two separate trunks; all else shares one."""
+
+    def __init__(self, spaces: Spaces, config: AgentConfig) -> None:
+        super().__init__()
+        sizes = config.hidden_sizes
+        shared = isinstance(spaces.observation, TokenObservations) or config.core != "none"
+        self.trunk = trunk(build_encoder(spaces.observation, sizes[0]), sizes, config.activation)
+        self.critic = (
+            None if shared else trunk(build_encoder(spaces.observation, sizes[0]), sizes, config.activation)
+        )
+        self.core = build_core(config, sizes[-1])
+        self.head = build_head(spaces.action, self.core.size)
+        self.head_value = linear(self.core.size, 1, gain=1.0)
+
+    def forward(self, observations: Tensor, state: Tensor, starts: Tensor) -> Judgement:
+        """Judge observations (T, N, *) from the core's state before them; `starts` (T, N): an episode begins there."""
+        steps, slots = observations.shape[:2]
+        flat = observations.flatten(0, 1)
+        features, state = self.core(self.trunk(flat).unflatten(0, (steps, slots)), state, starts)
+        seen = features if self.critic is None else self.critic(flat).unflatten(0, (steps, slots))
+        return Judgement(self.head(features), self.head_value(seen).squeeze(-1), state)
+
+    @torch.no_grad()
+    def act(
+        self, observations: Tensor, state: Tensor, starts: Tensor, generator: Generator, *, greedy: bool = False
+    ) -> Decision:
+        """Choose an action for each of N observations (N, *)."""
+        judged = self(observations.unsqueeze(0), state, starts.unsqueeze(0))
+        parameters = judged.parameters[0]
+        actions = self.head.mode(parameters) if greedy else self.head.sample(parameters, generator)
+        return Decision(actions, self.head.log_prob(parameters, actions), judged.values[0], judged.state)
+
+    @torch.no_grad()
+    def value(self, observations: Tensor, state: Tensor, starts: Tensor) -> Tensor:
+        """Values (N,) of N observations."""
+        return self(observations.unsqueeze(0), state, starts.unsqueeze(0)).values[0]
+
+    def observe(self, observations: Tensor) -> None:
+        """Let the scaling of vector observations (B, *) learn from a batch."""
+        for module in self.modules():
+            if isinstance(module, VectorEncoder):
+                module.observe(observations)

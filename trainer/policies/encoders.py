@@ -1,0 +1,138 @@
+"""From observations to features: an MLP for vectors, a pooled embedding for MettaGrid's tokens; never a decision.
+
+Orthogonal weights as in Engstrom et al. 2020, arXiv:2005.12729.
+"""
+
+from collections.abc import Sequence
+from math import log1p, prod, sqrt
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from trainer.envs.interface import ObservationSpace, TokenFeature, TokenObservations, VectorObservations
+
+Activation = Literal["tanh", "relu"]
+LOCATIONS = 256
+TYPICAL_TOKENS = 45
+OBSERVATION_CLIP = 10.0
+
+
+class VectorEncoder(nn.Module):
+    """Vectors (B, *shape), flattened and scaled by running moments, through a first layer to (B, width)."""
+
+    mean: Tensor
+    variance: Tensor
+    count: Tensor
+
+    def __init__(self, space: VectorObservations, width: int) -> None:
+        super().__init__()
+        size = prod(space.shape)
+        self.layer = linear(size, width)
+        self.register_buffer("mean", torch.zeros(size, dtype=torch.float64))
+        self.register_buffer("variance", torch.ones(size, dtype=torch.float64))
+        self.register_buffer("count", torch.tensor(0.0, dtype=torch.float64))
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """The first layer's preactivation."""
+        flat = observations.flatten(1)
+        if self.count > 0:
+            flat = (flat - self.mean) / (self.variance + 1e-8).sqrt()
+            flat = flat.float().clamp(-OBSERVATION_CLIP, OBSERVATION_CLIP)
+        return self.layer(flat)
+
+    @torch.no_grad()
+    def observe(self, observations: Tensor) -> None:
+        """Take a batch into the moments (Chan et al. 1983); scaling begins with the first one."""
+        batch = observations.flatten(1).double()
+        size, mean, variance = len(batch), batch.mean(0), batch.var(0, correction=0)
+        total = self.count + size
+        shift = mean - self.mean
+        between = shift**2 * self.count * size / total
+        self.variance.copy_((self.variance * self.count + variance * size + between) / total)
+        self.mean.add_(shift * size / total)
+        self.count.copy_(total)
+
+
+class TokenEncoder(nn.Module):
+    """Tokens (B, K, 3), uint8, to (B, width): the sum of one learned row for each (location, meaning).
+
+    Equal to a dense layer on the one-hot window, at the cost of the tokens that are there. A category (`tag`,
+    `last_action`) has a row for each of its values; a magnitude has one row, weighed by `log(1 + value)`, or, for the
+    part of the episode that has passed, by its fraction. Features that do not bear on what to do are not read.
+    """
+
+    first_row: Tensor
+    weight: Tensor
+
+    def __init__(self, space: TokenObservations, width: int) -> None:
+        super().__init__()
+        first_row, weight = _reading(space.features)
+        self.register_buffer("first_row", first_row, persistent=False)
+        self.register_buffer("weight", weight, persistent=False)
+        rows = int(first_row.max()) + LOCATIONS
+        self.embedding = nn.EmbeddingBag(rows, width, mode="sum", padding_idx=0)
+        nn.init.normal_(self.embedding.weight, std=1 / sqrt(TYPICAL_TOKENS))
+        with torch.no_grad():
+            self.embedding.weight[0].zero_()
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """The pooled embedding before the activation."""
+        location, feature, value = observations.long().unbind(-1)
+        meaning = feature * 256 + value
+        first = self.first_row[meaning]
+        rows = torch.where(first > 0, first + location, first)
+        return self.embedding(rows, per_sample_weights=self.weight[meaning]) + self.bias
+
+
+def _reading(features: Sequence[TokenFeature]) -> tuple[Tensor, Tensor]:
+    """For each (feature, value): its first row (0: not read), to which the location is added; and its weight."""
+    first_row = torch.zeros(256 * 256, dtype=torch.long)
+    weight = torch.zeros(256 * 256)
+    next_row = 1
+    for feature in features:
+        start = feature.id * 256
+        if feature.categories:
+            for value in range(len(feature.categories)):
+                first_row[start + value] = next_row
+                weight[start + value] = 1
+                next_row += LOCATIONS
+        elif _is_read(feature.name):
+            first_row[start : start + 256] = next_row
+            weight[start : start + 256] = torch.tensor([_magnitude(feature.name, value) for value in range(256)])
+            next_row += LOCATIONS
+    return first_row, weight
+
+
+def _is_read(name: str) -> bool:
+    return name == "episode_completion_pct" or (name.startswith("inv:") and ":p" not in name)
+
+
+def _magnitude(name: str, value: int) -> float:
+    return value / 255 if name == "episode_completion_pct" else log1p(value)
+
+
+def build_encoder(space: ObservationSpace, width: int) -> VectorEncoder | TokenEncoder:
+    """The encoder for what an environment shows."""
+    return TokenEncoder(space, width) if isinstance(space, TokenObservations) else VectorEncoder(space, width)
+
+
+def trunk(encoder: nn.Module, sizes: Sequence[int], activation: Activation) -> nn.Sequential:
+    """The encoder and the hidden layers behind it, each followed by the activation."""
+    layers: list[nn.Module] = [encoder, _nonlinearity(activation)]
+    for size_in, size_out in zip(sizes, sizes[1:], strict=False):
+        layers += [linear(size_in, size_out), _nonlinearity(activation)]
+    return nn.Sequential(*layers)
+
+
+def linear(size_in: int, size_out: int, gain: float = sqrt(2)) -> nn.Linear:
+    """A linear layer with orthogonal weights of this gain and no offset at first."""
+    layer = nn.Linear(size_in, size_out)
+    nn.init.orthogonal_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _nonlinearity(activation: Activation) -> nn.Module:
+    return nn.Tanh() if activation == "tanh" else nn.ReLU()
