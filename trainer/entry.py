@@ -4,11 +4,20 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from trainer.contract import Manifest, Refused, Reporter, RunDirectory, load_experiment_spec, save_experiment_spec
+from trainer.contract import (
+    Manifest,
+    Refused,
+    Reporter,
+    RunDirectory,
+    TrainAndEvalSpec,
+    load_experiment_spec,
+    save_experiment_spec,
+)
 from trainer.contract.spec_file import set_values
 
 if TYPE_CHECKING:
@@ -39,9 +48,22 @@ def run_stage(
     raise Refused.one("stage", stage, "the trainer runs 'train' and 'evaluate'")
 
 
+def preflight(spec: TrainAndEvalSpec) -> None:
+    """Refuse, before a run exists, environments that are unknown here or cannot be made; takes about a second."""
+    from trainer.envs.make import spaces_of
+
+    simulations = {f"eval_configs.{name}": env for name, env in spec.eval_configs.items()}
+    for path, env in {"trainer.curriculum.env": spec.trainer.curriculum.env, **simulations}.items():
+        try:
+            spaces_of(env)
+        except Refused as refusal:
+            problems = (replace(found, path=found.path.replace("env", path, 1)) for found in refusal.problems)
+            raise Refused(problems) from None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m trainer`: exit code 0 done, 1 failed, 2 refused, 143 told to stop."""
-    words = _parser().parse_args(arguments)
+    words = _parser().parse_intermixed_args(arguments)
     try:
         run = _run_directory(words)
         return _run(words.stage, run, words.train)
@@ -65,8 +87,12 @@ def _run_directory(words: argparse.Namespace) -> RunDirectory:
     run = RunDirectory(words.run_dir.resolve())
     if words.spec is not None:
         if run.spec_file.exists():
-            raise Refused.one("--run-dir", str(run.path), "a run is there already; give another name or leave out --spec")
-        save_experiment_spec(set_values(load_experiment_spec(words.spec), words.values), run.spec_file)
+            raise Refused.one(
+                "--run-dir", str(run.path), "a run is there already; give another name or leave out --spec"
+            )
+        spec = set_values(load_experiment_spec(words.spec), words.values)
+        preflight(spec)
+        save_experiment_spec(spec, run.spec_file)
     elif words.values:
         raise Refused.one("path=value", words.values, "the run's spec is fixed in run.yaml; values go with --spec")
     return run

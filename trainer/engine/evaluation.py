@@ -1,4 +1,4 @@
-"""The evaluation stage: a trained agent and a random one, over the same episodes of each simulation; it never learns."""
+"""The evaluation stage: a trained and a random agent over the same episodes of each simulation; it never learns."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ from trainer.contract import (
 from trainer.engine.checkpoint import load_final_checkpoint
 from trainer.engine.rollout import trim
 from trainer.engine.seeding import make_repeatable, stream, stream_seed
-from trainer.envs.interface import BoxActions, EpisodeEnd, Spaces, TokenObservations
+from trainer.envs.interface import BoxActions, EpisodeEnd, TokenObservations
 from trainer.envs.make import spaces_of
 from trainer.envs.vector import VectorEnv
 from trainer.policies.actor_critic import ActorCritic, interface_of

@@ -16,7 +16,7 @@ from trainer.envs.interface import EpisodeEnd, TokenObservations
 from trainer.envs.vector import VectorEnv
 from trainer.policies.actor_critic import ActorCritic
 
-RECENT_EPISODES = 100
+RECENT_RETURNS = 100
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Rollout:
 
 
 class Collector:
-    """Runs the policy in the environments, one rollout after the other, and remembers how recent episodes went."""
+    """Runs the policy in the environments, one rollout after the other, and remembers how the last 100 returns were."""
 
     def __init__(self, envs: VectorEnv, seeds: Sequence[int], generator: torch.Generator, device: torch.device) -> None:
         self.envs = envs
         self.generator = generator
         self.device = device
-        self.recent: deque[EpisodeEnd] = deque(maxlen=RECENT_EPISODES)
+        self.recent: deque[EpisodeEnd] = deque(maxlen=-(-RECENT_RETURNS // envs.num_agents))
         self._trims = isinstance(envs.observation_space, TokenObservations)
         self._starts = np.ones(envs.num_slots, np.bool_)
         self._state: Tensor | None = None

@@ -103,7 +103,9 @@ def run_evaluate(run: RunDirectory, reporter: Reporter, run_id: str | None, trai
 def _recorded(stage: Stage, run: RunDirectory, run_id: str | None) -> Iterator[Record]:
     """Write the stage's manifest whether it ends well, fails or is cancelled; refuse a stage that has one already."""
     if run.manifest_file(stage).exists():
-        raise Refused.one("run-dir", str(run.path), f"its stage {stage!r} has a manifest already; runs are not overwritten")
+        raise Refused.one(
+            "run-dir", str(run.path), f"its stage {stage!r} has a manifest already; runs are not overwritten"
+        )
     record = Record(stage, load_experiment_spec(run.spec_file), run, run_id)
     try:
         yield record

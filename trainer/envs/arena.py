@@ -49,6 +49,7 @@ class ArenaEnv:
         self._recorder: InMemoryReplayWriter | None = None
 
     def reset(self, seed: int, record: bool = False) -> None:
+        """Begin an episode on the map of this seed."""
         self.close()
         # A simulator shifts the map's seed with each simulation that it makes, so each episode gets a new one.
         simulator = Simulator()
@@ -59,6 +60,7 @@ class ArenaEnv:
         self._simulation = simulator.new_simulation(arena_game(self._config, seed), seed, self._buffers)
 
     def step(self) -> None:
+        """Let every agent act; MettaGrid writes the observations where they belong by itself."""
         self._running().step()
         self._arrays.rewards[:] = self._buffers.rewards
         self._arrays.terminated[:] = self._buffers.terminals
@@ -73,12 +75,14 @@ class ArenaEnv:
         return means
 
     def save_replay(self, path: Path) -> None:
+        """Write the ended episode in MettaGrid's own format (version 4)."""
         if self._recorder is None:
             raise RuntimeError("this episode was not recorded; reset with record=True")
         replay = self._recorder.get_completed_replays()[-1]
         write_atomically(path, lambda partial: replay.write_replay(str(partial)))
 
     def close(self) -> None:
+        """End the simulation, if there is one."""
         if self._simulation is not None:
             self._simulation.close()
         self._simulation = None

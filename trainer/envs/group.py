@@ -57,6 +57,7 @@ class EnvGroup:
         return [self._end(row) for row in np.flatnonzero(ended).tolist()] if ended.any() else []
 
     def close(self) -> None:
+        """Close every environment; safe to call twice."""
         for env in self._made:
             env.close()
 

@@ -37,10 +37,13 @@ def _actions(config: EnvConfig, space: spaces.Space) -> ActionSpace:
 
 
 def _make(config: EnvConfig) -> gymnasium.Env:
+    # Gymnasium takes an id without its version for the latest one, which is another environment after an upgrade.
+    if ":" not in config.id and config.id not in gymnasium.registry:
+        raise Refused.one("env.id", config.id, _unknown(config.id))
     try:
         return gymnasium.make(config.id, **({"disable_env_checker": True} | config.kwargs))
     except (gymnasium.error.UnregisteredEnv, ModuleNotFoundError) as error:
-        raise Refused.one("env.id", config.id, _unknown(config.id, error)) from None
+        raise Refused.one("env.id", config.id, f"unknown environment; {error}") from error
     except gymnasium.error.Error as error:
         raise Refused.one("env.id", config.id, f"Gymnasium cannot make it: {error}") from error
     except Exception as error:
@@ -48,9 +51,10 @@ def _make(config: EnvConfig) -> gymnasium.Env:
         raise Refused.one("env.kwargs", config.kwargs, why) from error
 
 
-def _unknown(env_id: str, error: Exception) -> str:
-    near = [] if env_id in gymnasium.registry else get_close_matches(env_id, [ARENA, *gymnasium.registry], n=3)
-    return f"unknown environment; {nearest(env_id, near)}" if near else f"unknown environment; {error}"
+def _unknown(env_id: str) -> str:
+    near = get_close_matches(env_id, [ARENA, *gymnasium.registry], n=3)
+    hint = nearest(env_id, near).replace("allowed:", "near names:") if near else "no known id is near to it"
+    return f"unknown environment; {hint} (of {len(gymnasium.registry)} that Gymnasium knows, and {ARENA!r})"
 
 
 class GymEnv:
@@ -65,11 +69,13 @@ class GymEnv:
         self._record: dict[str, Any] | None = None
 
     def reset(self, seed: int, record: bool = False) -> None:
+        """Begin the episode of this seed."""
         observation, self._info = self._env.reset(seed=seed)
         self._arrays.observations[0] = observation
         self._record = self._new_record(seed) if record else None
 
     def step(self) -> None:
+        """Let the agent act, its box action clipped."""
         arrays = self._arrays
         action = self._action()
         observation, reward, terminated, truncated, self._info = self._env.step(action)
@@ -86,11 +92,13 @@ class GymEnv:
         return {name: float(value) for name, value in self._info.items() if isinstance(value, numbers)}
 
     def save_replay(self, path: Path) -> None:
+        """Write the ended episode: id, kwargs, seed, every observation (first to last), action, reward, and its end."""
         if self._record is None:
             raise RuntimeError("this episode was not recorded; reset with record=True")
         write_replay(path, self._record)
 
     def close(self) -> None:
+        """Close the environment."""
         self._env.close()
 
     def _action(self) -> Any:

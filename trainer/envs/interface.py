@@ -31,6 +31,7 @@ class BoxActions:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """(d,)."""
         return self.low.shape
 
     def __eq__(self, other: object) -> bool:
@@ -93,6 +94,7 @@ class TokenObservations:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """(num_tokens, 3)."""
         return (self.num_tokens, 3)
 
     @property

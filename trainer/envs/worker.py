@@ -38,6 +38,7 @@ class WorkerPlan:
     replays: Mapping[int, Path]
 
     def make_group(self) -> EnvGroup:
+        """The environments themselves, on their rows of the shared memory."""
         agents = self.spaces.num_agents
         arrays = StepArrays.over(self.memory, self.spaces, self.num_slots)
         rows = arrays.rows(self.envs.start * agents, self.envs.stop * agents)

@@ -49,9 +49,7 @@ class ActorCritic(nn.Module):
         sizes = config.hidden_sizes
         shared = isinstance(spaces.observation, TokenObservations) or config.core != "none"
         self.trunk = trunk(build_encoder(spaces.observation, sizes[0]), sizes, config.activation)
-        self.critic = (
-            None if shared else trunk(build_encoder(spaces.observation, sizes[0]), sizes, config.activation)
-        )
+        self.critic = None if shared else trunk(build_encoder(spaces.observation, sizes[0]), sizes, config.activation)
         self.core = build_core(config, sizes[-1])
         self.head = build_head(spaces.action, self.core.size)
         self.head_value = linear(self.core.size, 1, gain=1.0)

@@ -1,0 +1,116 @@
+"""However a stage ends, its manifest says so; and nothing is overwritten."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import gymnasium
+import numpy as np
+import pytest
+
+from trainer.contract import Refused, read_manifest
+from trainer.entry import main, run_stage
+
+
+class Breaks(gymnasium.Env):
+    """Raises at its tenth step."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (1,))
+    action_space = gymnasium.spaces.Discrete(2)
+    steps = 0
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.steps += 1
+        if self.steps == 10:
+            raise ArithmeticError("the tenth step")
+        return np.zeros(1, np.float32), 0.0, False, False, {}
+
+
+@pytest.fixture
+def breaks():
+    gymnasium.register("Breaks-v0", entry_point=Breaks)
+    yield "Breaks-v0"
+    del gymnasium.registry["Breaks-v0"]
+
+
+def test_a_failed_stage_leaves_a_manifest_that_says_why(breaks, small, start, reporter):
+    run = start(small(trainer={"curriculum": {"env": {"id": breaks}}}))
+    with pytest.raises(ArithmeticError):
+        run_stage("train", run, reporter)
+    manifest = read_manifest(run.manifest_file("train"))
+    assert (manifest.status, manifest.error) == ("failed", "ArithmeticError: the tenth step")
+    with pytest.raises(Refused, match="left none"):
+        run_stage("evaluate", run, reporter)
+
+
+def test_a_stage_that_has_a_manifest_is_not_run_again(small, trained, reporter):
+    run, first = trained(small())
+    with pytest.raises(Refused, match="runs are not overwritten"):
+        run_stage("train", run, reporter)
+    assert read_manifest(run.manifest_file("train")) == first
+
+
+def test_sigterm_ends_the_trainer_and_its_workers_and_is_recorded(small, start):
+    run = start(small(trainer={"total_timesteps": 10_000_000, "num_workers": 2}))
+    command = [sys.executable, "-m", "trainer", "train", "--run-dir", str(run.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "progress" in json.loads(process.stdout.readline())
+        children = children_of(process.pid)
+        assert len(children) >= 2
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 143
+    assert read_manifest(run.manifest_file("train")).status == "cancelled"
+    deadline = time.monotonic() + 10
+    while any(is_alive(child) for child in children):
+        assert time.monotonic() < deadline, "a worker outlived its trainer"
+        time.sleep(0.05)
+
+
+def test_the_environment_is_recorded_without_environment_variables(small, trained, monkeypatch):
+    monkeypatch.setenv("AXIOM_CANARY_SECRET", "canary-5bd1e995")
+    run, manifest = trained(small())
+    assert manifest.environment["packages"]["torch"].startswith("2.")
+    assert not any(b"canary-5bd1e995" in path.read_bytes() for path in run.path.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("trainer.curriculum.env.id=CartPole-v9", "unknown environment; did you mean 'CartPole-v1'?"),
+        ("trainer.ppo.gama=0.9", "did you mean 'gamma'?"),
+        ("trainer.ppo.gamma=2", "trainer.ppo.gamma = 2: should be less than or equal to 1"),
+        ("trainer.total_timesteps=many", "trainer.total_timesteps = 'many': should be a valid integer"),
+        ("trainer.minibatch_size=100", "not divisible by minibatch_size = 100"),
+        ("name=../x", "name = '../x'"),
+        ("trainer.curriculum=env/mettagrid/curriculum/arena/basix", "did you mean 'env/mettagrid/curriculum/arena/b"),
+    ],
+)
+def test_bad_input_exits_with_2_and_leaves_no_run_directory(value, says, tmp_path, capsys):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("trainer: {curriculum: {env: {id: CartPole-v1}}, batch_size: 256, minibatch_size: 64}\n")
+    assert main(["train", "--spec", str(spec), "--run-dir", str(tmp_path / "run"), value]) == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_spec_and_a_taken_run_directory_are_refused(tmp_path, small, start, capsys):
+    assert main(["train", "--spec", str(tmp_path / "none.yaml"), "--run-dir", str(tmp_path / "run")]) == 2
+    assert "no such file" in capsys.readouterr().err
+    run = start(small())
+    assert main(["train", "--spec", str(run.spec_file), "--run-dir", str(run.path)]) == 2
+    assert "a run is there already" in capsys.readouterr().err
+
+
+def children_of(pid: int) -> list[int]:
+    listed = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return [int(child) for child in listed.stdout.split()]
+
+
+def is_alive(pid: int) -> bool:
+    return subprocess.run(["kill", "-0", str(pid)], capture_output=True, check=False).returncode == 0
