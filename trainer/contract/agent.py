@@ -10,24 +10,32 @@ from trainer.contract.model import FrozenModel
 class AgentConfig(FrozenModel):
     """The policy and value networks. Vectors go through an MLP; MettaGrid's tokens through a pooled embedding first."""
 
-    hidden_sizes: tuple[int, ...] = Field((128, 128), min_length=1, description="Widths of the hidden layers.")
-    activation: Literal["tanh", "relu"] = Field("tanh", description="Nonlinearity after each hidden layer.")
-    core: Literal["none", "gru", "lstm"] = Field("none", description="Recurrent core between encoder and heads.")
-    core_size: int = Field(128, ge=1, le=4096, description="Width of the recurrent core.")
+    hidden_sizes: tuple[int, ...] = Field(default=(128, 128), min_length=1, description="Widths of the hidden layers.")
+    activation: Literal["tanh", "relu"] = Field(default="relu", description="Nonlinearity after each hidden layer.")
+    core: Literal["none", "gru", "lstm"] = Field(
+        default="none", description="Recurrent core between encoder and heads."
+    )
+    core_size: int = Field(default=128, ge=1, le=4096, description="Width of the recurrent core.")
 
 
 class SystemConfig(FrozenModel):
     """Where tensors are computed."""
 
-    device: str = Field("cpu", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`cpu`, `cuda`, `cuda:N`, or `auto`.")
-    torch_threads: int = Field(1, ge=1, le=256, description="Threads of torch on the CPU; part of a result's identity.")
+    device: str = Field(
+        default="cpu", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`cpu`, `cuda`, `cuda:N`, or `auto`."
+    )
+    torch_threads: int = Field(
+        default=1, ge=1, le=256, description="Threads of torch on the CPU; part of a result's identity."
+    )
 
 
 class WandbConfig(FrozenModel):
     """Tracking by Weights & Biases; offline needs neither key nor network."""
 
-    mode: Literal["online", "offline", "disabled"] = Field("offline", description="Where metrics are logged to.")
-    project: str = Field("axiom", min_length=1, description="W&B project.")
-    entity: str | None = Field(None, description="W&B user or team; none: the key's default.")
-    tags: tuple[str, ...] = Field((), description="Tags of the W&B run.")
-    notes: str = Field("", description="Notes of the W&B run.")
+    mode: Literal["online", "offline", "disabled"] = Field(
+        default="offline", description="Where metrics are logged to."
+    )
+    project: str = Field(default="axiom", min_length=1, description="W&B project.")
+    entity: str | None = Field(default=None, description="W&B user or team; none: the key's default.")
+    tags: tuple[str, ...] = Field(default=(), description="Tags of the W&B run.")
+    notes: str = Field(default="", description="Notes of the W&B run.")

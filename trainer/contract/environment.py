@@ -12,25 +12,25 @@ ARENA = "arena"
 class ArenaRewards(FrozenModel):
     """What an agent is paid, per item that it gains."""
 
-    ore: float = Field(0.01, ge=0, description="Reward for an ore taken from a mine.")
-    battery: float = Field(0.1, ge=0, description="Reward for a battery made at a generator.")
-    heart: float = Field(1.0, ge=0, description="Reward for a heart made at an altar.")
+    ore: float = Field(default=0.01, ge=0, description="Reward for an ore taken from a mine.")
+    battery: float = Field(default=0.1, ge=0, description="Reward for a battery made at a generator.")
+    heart: float = Field(default=1.0, ge=0, description="Reward for a heart made at an altar.")
 
 
 class ArenaConfig(FrozenModel):
     """The arena: mines give ore, generators turn ore into batteries, altars turn batteries into hearts."""
 
-    num_agents: int = Field(16, ge=1, le=255, description="Agents in one arena.")
-    width: int = Field(21, ge=5, le=200, description="Cells from west to east, walls included.")
-    height: int = Field(21, ge=5, le=200, description="Cells from north to south, walls included.")
-    num_mines: int = Field(14, ge=0, description="Mines on the map (ore).")
-    num_generators: int = Field(7, ge=0, description="Generators on the map (ore to battery).")
-    num_altars: int = Field(7, ge=0, description="Altars on the map (battery to heart).")
-    num_lasers: int = Field(2, ge=0, description="Laser makers on the map (the means of attack).")
-    num_armories: int = Field(2, ge=0, description="Armor makers on the map (the means of defence).")
-    combat: bool = Field(False, description="Whether a laser can be spent to take an unarmored agent's goods.")
-    max_steps: int = Field(500, ge=1, description="Steps in an episode; the end is a truncation.")
-    rewards: ArenaRewards = Field(ArenaRewards(), description="What an agent is paid for each item gained.")
+    num_agents: int = Field(default=16, ge=1, le=255, description="Agents in one arena.")
+    width: int = Field(default=21, ge=5, le=200, description="Cells from west to east, walls included.")
+    height: int = Field(default=21, ge=5, le=200, description="Cells from north to south, walls included.")
+    num_mines: int = Field(default=10, ge=0, description="Mines on the map (ore).")
+    num_generators: int = Field(default=5, ge=0, description="Generators on the map (ore to battery).")
+    num_altars: int = Field(default=5, ge=0, description="Altars on the map (battery to heart).")
+    num_lasers: int = Field(default=1, ge=0, description="Laser makers on the map (the means of attack).")
+    num_armories: int = Field(default=1, ge=0, description="Armor makers on the map (the means of defence).")
+    combat: bool = Field(default=False, description="Whether a laser can be spent to take an unarmored agent's goods.")
+    max_steps: int = Field(default=500, ge=1, description="Steps in an episode; the end is a truncation.")
+    rewards: ArenaRewards = Field(default=ArenaRewards(), description="What an agent is paid for each item gained.")
 
     @model_validator(mode="after")
     def _fits_on_the_map(self) -> Self:
@@ -47,9 +47,11 @@ class ArenaConfig(FrozenModel):
 class EnvConfig(FrozenModel):
     """One environment: `arena`, or any Gymnasium id with its keyword arguments."""
 
-    id: str = Field(ARENA, min_length=1, description="`arena`, or a Gymnasium id such as `CartPole-v1`.")
-    arena: ArenaConfig = Field(ArenaConfig(), description="Parameters of the arena; only used when id is `arena`.")
-    kwargs: dict[str, Any] = Field({}, description="Keyword arguments of `gymnasium.make`; not for the arena.")
+    id: str = Field(default=ARENA, min_length=1, description="`arena`, or a Gymnasium id such as `CartPole-v1`.")
+    arena: ArenaConfig = Field(
+        default=ArenaConfig(), description="Parameters of the arena; only used when id is `arena`."
+    )
+    kwargs: dict[str, Any] = Field(default={}, description="Keyword arguments of `gymnasium.make`; not for the arena.")
 
     @model_validator(mode="after")
     def _parameters_belong_to_the_id(self) -> Self:

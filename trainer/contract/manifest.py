@@ -42,7 +42,7 @@ class Episode(FrozenModel):
     seed: int = Field(description="What the environment was reset with.")
     reward: float = Field(description="Return of the episode, mean over its agents.")
     length: int = Field(description="Steps.")
-    stats: dict[str, float] = Field({}, description="What the environment counted, mean over agents.")
+    stats: dict[str, float] = Field(default={}, description="What the environment counted, mean over agents.")
 
 
 class SimulationResult(FrozenModel):
@@ -53,7 +53,7 @@ class SimulationResult(FrozenModel):
     random_reward: Interval = Field(description="The random policy's, over the same seeds.")
     episodes: tuple[Episode, ...] = Field(description="The agent's episodes.")
     random_episodes: tuple[Episode, ...] = Field(description="The random policy's episodes.")
-    replays: tuple[str, ...] = Field((), description="Replay files, relative to the run directory.")
+    replays: tuple[str, ...] = Field(default=(), description="Replay files, relative to the run directory.")
 
     @property
     def times_random(self) -> float | None:
@@ -69,23 +69,23 @@ class SimulationResult(FrozenModel):
 class Manifest(FrozenModel):
     """One stage of one run. `digest` identifies it; children name it among their `parents`."""
 
-    schema_version: Literal[1] = Field(1, description="Version of this schema.")
+    schema_version: Literal[1] = Field(default=1, description="Version of this schema.")
     stage: Stage = Field(description="Which stage this records.")
     instance_name: str = Field(description="The run's name; also its directory's.")
-    run_id: str | None = Field(None, description="Dagster's run, if it ran under Dagster.")
+    run_id: str | None = Field(default=None, description="Dagster's run, if it ran under Dagster.")
     status: Status = Field(description="How the stage ended.")
-    error: str | None = Field(None, description="Why it failed, in a line.")
+    error: str | None = Field(default=None, description="Why it failed, in a line.")
     started_at: datetime = Field(description="When the stage began (UTC).")
     ended_at: datetime = Field(description="When it ended (UTC).")
     spec: dict[str, Any] = Field(description="The full resolved spec.")
     spec_hash: str = Field(description="Digest of the spec.")
-    parents: dict[str, str] = Field({}, description="Digest of each parent stage's manifest.")
-    environment: dict[str, Any] = Field({}, description="Python, packages, machine, code.")
-    metrics: dict[str, float | None] = Field({}, description="Summary numbers; none is missing, never zero.")
-    eval_results: dict[str, SimulationResult] = Field({}, description="Results by simulation.")
-    weights_digest: str | None = Field(None, description="Digest of the trained parameters, name by name.")
-    checkpoint: Artifact | None = Field(None, description="The final checkpoint.")
-    artifacts: tuple[Artifact, ...] = Field((), description="Every other file of the stage.")
+    parents: dict[str, str] = Field(default={}, description="Digest of each parent stage's manifest.")
+    environment: dict[str, Any] = Field(default={}, description="Python, packages, machine, code.")
+    metrics: dict[str, float | None] = Field(default={}, description="Summary numbers; none is missing, never zero.")
+    eval_results: dict[str, SimulationResult] = Field(default={}, description="Results by simulation.")
+    weights_digest: str | None = Field(default=None, description="Digest of the trained parameters, name by name.")
+    checkpoint: Artifact | None = Field(default=None, description="The final checkpoint.")
+    artifacts: tuple[Artifact, ...] = Field(default=(), description="Every other file of the stage.")
 
     @property
     def digest(self) -> str:

@@ -16,7 +16,7 @@ class Progress(FrozenModel):
     total: int = Field(ge=1, description="How many there will be.")
     steps_per_second: float = Field(ge=0, description="Agent-steps a second since the stage began.")
     eta_seconds: float = Field(ge=0, description="Time left at this pace.")
-    metrics: dict[str, float] = Field({}, description="The newest numbers, by W&B name.")
+    metrics: dict[str, float] = Field(default={}, description="The newest numbers, by W&B name.")
 
     def __str__(self) -> str:
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())

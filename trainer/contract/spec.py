@@ -19,18 +19,18 @@ SIMULATION_NAME = r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z"
 class AxiomControls(FrozenModel):
     """What makes a run repeatable."""
 
-    seed: int = Field(0, ge=0, lt=2**32, description="The one seed that every random stream is derived from.")
-    deterministic: bool = Field(True, description="Whether torch must use deterministic algorithms, or fail.")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="The one seed that every random stream is derived from.")
+    deterministic: bool = Field(default=True, description="Whether torch must use deterministic algorithms, or fail.")
 
 
 class ExperimentSpec(FrozenModel):
     """What every experiment has: a name, a description, controls."""
 
     name: str = Field(
-        "arena", description="Letters, digits, `_` and `-`, at most 80; the instance name starts with it."
+        default="arena", description="Letters, digits, `_` and `-`, at most 80; the instance name starts with it."
     )
-    description: str = Field("", description="What is asked, in a sentence.")
-    controls: AxiomControls = Field(AxiomControls(), description="Seed and determinism.")
+    description: str = Field(default="", description="What is asked, in a sentence.")
+    controls: AxiomControls = Field(default=AxiomControls(), description="Seed and determinism.")
 
     @field_validator("name")
     @classmethod
@@ -62,12 +62,12 @@ class TrainAndEvalSpec(ExperimentSpec):
         f"{field}_config": field for field in ("trainer", "agent", "system", "wandb")
     }
 
-    trainer: TrainerConfig = Field(TrainerConfig(), description="How the agent is trained.")
-    agent: AgentConfig = Field(AgentConfig(), description="The agent's network.")
-    system: SystemConfig = Field(SystemConfig(), description="Device and threads.")
-    wandb: WandbConfig = Field(WandbConfig(), description="Tracking.")
+    trainer: TrainerConfig = Field(default=TrainerConfig(), description="How the agent is trained.")
+    agent: AgentConfig = Field(default=AgentConfig(), description="The agent's network.")
+    system: SystemConfig = Field(default=SystemConfig(), description="Device and threads.")
+    wandb: WandbConfig = Field(default=WandbConfig(), description="Tracking.")
     eval_configs: dict[str, EnvConfig] = Field(
-        {},
+        default={},
         description="Simulations by name. Empty: arena/basic and arena/combat for the arena, else the training one.",
     )
 

@@ -17,60 +17,74 @@ GROUPS = Path(__file__).parents[1] / "configs"
 class CurriculumConfig(FrozenModel):
     """Which environment the agent is trained in. A string names a file under `trainer/configs/`."""
 
-    env: EnvConfig = Field(EnvConfig(), description="The environment that the agent is trained in.")
+    env: EnvConfig = Field(default=EnvConfig(), description="The environment that the agent is trained in.")
 
 
 class OptimizerConfig(FrozenModel):
     """The optimizer of the policy's parameters."""
 
-    type: Literal["adam", "adamw", "sgd", "muon"] = Field("adam", description="Which optimizer steps the parameters.")
-    learning_rate: float = Field(1e-3, gt=0, le=10, description="Step size at the start of training.")
-    schedule: Literal["constant", "linear", "cosine"] = Field(
-        "linear", description="How the learning rate falls to 0 over training."
+    type: Literal["adam", "adamw", "sgd", "muon"] = Field(
+        default="adam", description="Which optimizer steps the parameters."
     )
-    beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the first moment (sgd, muon: the momentum).")
-    beta2: float = Field(0.999, ge=0, lt=1, description="Decay of the second moment (adam, adamw).")
-    eps: float = Field(1e-5, gt=0, description="Added to the denominator of adam and adamw.")
-    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay (sgd: L2 penalty).")
+    learning_rate: float = Field(default=2e-3, gt=0, le=10, description="Step size at the start of training.")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        default="linear", description="How the learning rate falls to 0 over training."
+    )
+    beta1: float = Field(default=0.9, ge=0, lt=1, description="Decay of the first moment (sgd, muon: the momentum).")
+    beta2: float = Field(default=0.999, ge=0, lt=1, description="Decay of the second moment (adam, adamw).")
+    eps: float = Field(default=1e-5, gt=0, description="Added to the denominator of adam and adamw.")
+    weight_decay: float = Field(default=0.0, ge=0, description="Decoupled weight decay (sgd: L2 penalty).")
 
 
 class PPOConfig(FrozenModel):
     """Proximal policy optimization (Schulman et al. 2017, arXiv:1707.06347) with GAE (arXiv:1506.02438)."""
 
-    gamma: float = Field(0.99, ge=0, le=1, description="Discount of future rewards.")
-    gae_lambda: float = Field(0.95, ge=0, le=1, description="Decay of GAE: 0 is one-step TD, 1 is Monte Carlo.")
-    update_epochs: int = Field(2, ge=1, description="Passes over each batch.")
-    clip_coef: float = Field(0.2, gt=0, description="How far the probability ratio may leave 1.")
-    clip_schedule: Literal["constant", "linear"] = Field("constant", description="How clip_coef falls over training.")
-    value_clip_coef: float | None = Field(None, gt=0, description="Clip of the value's change; none: not clipped.")
-    value_coef: float = Field(0.5, ge=0, description="Weight of the value loss.")
-    entropy_coef: float = Field(0.01, ge=0, description="Weight of the entropy bonus.")
-    max_grad_norm: float = Field(0.5, gt=0, description="Global norm that gradients are clipped to.")
-    normalize_advantages: bool = Field(True, description="Whether each minibatch's advantages get mean 0 and std 1.")
-    target_kl: float | None = Field(None, gt=0, description="Approximate KL at which an update's epochs stop early.")
+    gamma: float = Field(default=0.99, ge=0, le=1, description="Discount of future rewards.")
+    gae_lambda: float = Field(default=0.95, ge=0, le=1, description="Decay of GAE: 0 is one-step TD, 1 is Monte Carlo.")
+    update_epochs: int = Field(default=2, ge=1, description="Passes over each batch.")
+    clip_coef: float = Field(default=0.2, gt=0, description="How far the probability ratio may leave 1.")
+    clip_schedule: Literal["constant", "linear"] = Field(
+        default="constant", description="How clip_coef falls over training."
+    )
+    value_clip_coef: float | None = Field(
+        default=None, gt=0, description="Clip of the value's change; none: not clipped."
+    )
+    value_coef: float = Field(default=0.5, ge=0, description="Weight of the value loss.")
+    entropy_coef: float = Field(default=0.003, ge=0, description="Weight of the entropy bonus.")
+    max_grad_norm: float = Field(default=0.5, gt=0, description="Global norm that gradients are clipped to.")
+    normalize_advantages: bool = Field(
+        default=True, description="Whether each minibatch's advantages get mean 0 and std 1."
+    )
+    target_kl: float | None = Field(
+        default=None, gt=0, description="Approximate KL at which an update's epochs stop early."
+    )
 
 
 class CheckpointConfig(FrozenModel):
     """When training's state is saved."""
 
-    interval_updates: int = Field(50, ge=1, description="Updates between checkpoints; the last update always has one.")
-    keep: int = Field(3, ge=1, description="How many of the newest checkpoints are kept.")
+    interval_updates: int = Field(
+        default=50, ge=1, description="Updates between checkpoints; the last update always has one."
+    )
+    keep: int = Field(default=3, ge=1, description="How many of the newest checkpoints are kept.")
 
 
 class SimulationConfig(FrozenModel):
     """How a trained agent is evaluated in each named simulation."""
 
-    num_episodes: int = Field(12, ge=2, description="Episodes for each simulation; two are the least for an interval.")
-    greedy: bool = Field(False, description="Whether the likeliest action is taken instead of a sampled one.")
-    num_replays: int = Field(1, ge=0, description="Episodes of each simulation that are saved as replays.")
-    replay_dir: str = Field("${run_dir}/replays", min_length=1, description="Where replays are saved.")
+    num_episodes: int = Field(
+        default=12, ge=2, description="Episodes for each simulation; two are the least for an interval."
+    )
+    greedy: bool = Field(default=False, description="Whether the likeliest action is taken instead of a sampled one.")
+    num_replays: int = Field(default=1, ge=0, description="Episodes of each simulation that are saved as replays.")
+    replay_dir: str = Field(default="${run_dir}/replays", min_length=1, description="Where replays are saved.")
 
 
 class TorchProfilerConfig(FrozenModel):
     """Profiles of whole updates, written as Chrome traces by torch's profiler."""
 
-    interval_updates: int = Field(0, ge=0, description="Updates between profiled ones; 0: none is profiled.")
-    profile_dir: str = Field("${run_dir}/torch_traces", min_length=1, description="Where traces are written.")
+    interval_updates: int = Field(default=0, ge=0, description="Updates between profiled ones; 0: none is profiled.")
+    profile_dir: str = Field(default="${run_dir}/torch_traces", min_length=1, description="Where traces are written.")
 
 
 class TrainerConfig(FrozenModel):
@@ -80,23 +94,27 @@ class TrainerConfig(FrozenModel):
         f"{field}_config": field for field in ("curriculum", "optimizer", "ppo", "checkpoint", "simulation", "profiler")
     }
 
-    total_timesteps: int = Field(800_000, ge=1, description="Agent-steps to train for, rounded up to whole batches.")
-    batch_size: int = Field(8192, ge=2, description="Agent-steps collected for each update.")
-    minibatch_size: int = Field(2048, ge=1, description="Agent-steps in each gradient step; divides batch_size.")
-    num_envs: int = Field(8, ge=1, description="Environments stepped side by side.")
+    total_timesteps: int = Field(
+        default=800_000, ge=1, description="Agent-steps to train for, rounded up to whole batches."
+    )
+    batch_size: int = Field(default=8192, ge=2, description="Agent-steps collected for each update.")
+    minibatch_size: int = Field(
+        default=1024, ge=1, description="Agent-steps in each gradient step; divides batch_size."
+    )
+    num_envs: int = Field(default=8, ge=1, description="Environments stepped side by side.")
     num_workers: int = Field(
-        1, ge=1, description="Processes that step them (1: the trainer's own); no effect on results."
+        default=1, ge=1, description="Processes that step them (1: the trainer's own); no effect on results."
     )
-    normalize_observations: bool = Field(False, description="Whether vector observations get mean 0 and std 1.")
+    normalize_observations: bool = Field(default=False, description="Whether vector observations get mean 0 and std 1.")
     normalize_rewards: bool = Field(
-        False, description="Whether rewards are scaled by the std of the discounted return."
+        default=True, description="Whether rewards are scaled by the std of the discounted return."
     )
-    curriculum: CurriculumConfig = Field(CurriculumConfig(), description="What the agent is trained on.")
-    optimizer: OptimizerConfig = Field(OptimizerConfig(), description="The optimizer and its learning rate.")
-    ppo: PPOConfig = Field(PPOConfig(), description="The PPO update.")
-    checkpoint: CheckpointConfig = Field(CheckpointConfig(), description="When state is saved.")
-    simulation: SimulationConfig = Field(SimulationConfig(), description="How the trained agent is evaluated.")
-    profiler: TorchProfilerConfig = Field(TorchProfilerConfig(), description="Which updates are profiled.")
+    curriculum: CurriculumConfig = Field(default=CurriculumConfig(), description="What the agent is trained on.")
+    optimizer: OptimizerConfig = Field(default=OptimizerConfig(), description="The optimizer and its learning rate.")
+    ppo: PPOConfig = Field(default=PPOConfig(), description="The PPO update.")
+    checkpoint: CheckpointConfig = Field(default=CheckpointConfig(), description="When state is saved.")
+    simulation: SimulationConfig = Field(default=SimulationConfig(), description="How the trained agent is evaluated.")
+    profiler: TorchProfilerConfig = Field(default=TorchProfilerConfig(), description="Which updates are profiled.")
 
     @field_validator("curriculum", mode="before")
     @classmethod

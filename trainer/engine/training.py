@@ -109,11 +109,10 @@ class Training:
         self.optimizers.set_learning_rate(learning_rate)
         rollout = self.collector.collect(self.policy, self.config.rollout_length)
         targets = self._targets(rollout)
-        losses = self.learner.update(rollout, targets, clip_coef)
+        metrics = self._metrics(rollout, targets, learning_rate) | self.learner.update(rollout, targets, clip_coef)
         if self.config.normalize_observations:
             self.policy.observe(rollout.observations.flatten(0, 1))
-        losses["losses/explained_variance"] = explained_variance(rollout.values, targets.returns.cpu().numpy())
-        return self._metrics(rollout, learning_rate) | losses
+        return metrics | self._clock()
 
     def _targets(self, rollout: Rollout) -> Targets:
         ppo = self.config.ppo
@@ -124,22 +123,23 @@ class Training:
         on_device = (torch.from_numpy(array).to(self.device) for array in (advantages, returns, rollout.values))
         return Targets(*on_device)
 
-    def _metrics(self, rollout: Rollout, learning_rate: float) -> dict[str, Any]:
-        seconds = time.perf_counter() - self.started
-        steps = (self.done + 1) * self.config.batch_size
+    def _metrics(self, rollout: Rollout, targets: Targets, learning_rate: float) -> dict[str, Any]:
         recent = self.collector.recent
         reward = float(np.mean([end.returns.mean() for end in recent])) if recent else None
         return {
             "update": self.done + 1,
-            "agent_steps": steps,
-            "seconds": seconds,
+            "agent_steps": (self.done + 1) * self.config.batch_size,
             "overview/reward": reward,
             "charts/episodic_return": reward,
             "charts/episodic_length": float(np.mean([end.length for end in recent])) if recent else None,
             "charts/step_reward": float(rollout.rewards.mean()),
-            "charts/SPS": steps / seconds,
             "charts/learning_rate": learning_rate,
+            "losses/explained_variance": explained_variance(rollout.values, targets.returns.cpu().numpy()),
         }
+
+    def _clock(self) -> dict[str, float]:
+        seconds = time.perf_counter() - self.started
+        return {"seconds": seconds, "charts/SPS": (self.done + 1) * self.config.batch_size / seconds}
 
     def _save(self) -> Path:
         generators = {"policy": self.collector.generator, "minibatches": self.learner.generator}

@@ -106,7 +106,7 @@ class Learner:
 
 
 def explained_variance(values: NDArray[np.float32], returns: NDArray[np.float32]) -> float | None:
-    """`1 - Var[returns - values] / Var[returns]`: 1 is perfect, 0 no better than the mean; none if returns are equal."""
+    """`1 - Var[returns - values] / Var[returns]`: 1 is perfect, 0 no better than the mean; none without variance."""
     spread = float(returns.var())
     return 1 - float((returns - values).var()) / spread if spread > 0 else None
 

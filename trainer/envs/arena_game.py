@@ -25,7 +25,6 @@ ITEMS = ("ore", "battery", "heart", "laser", "armor")
 CARRY_LIMIT = 10
 # One inventory token holds a byte: a limit of 255 keeps the count of hearts in one token.
 HEART_LIMIT = 255
-BATTERIES_PER_HEART = 3
 LASERS_TO_ATTACK = 1
 # More lasers than an agent can carry: the action is there, but it can never be paid.
 LASERS_TO_ATTACK_WITHOUT_COMBAT = 100
@@ -38,7 +37,7 @@ def arena_game(config: ArenaConfig, map_seed: int = 0) -> MettaGridConfig:
     """The arena as a MettaGrid config; the map follows from `map_seed` alone.
 
     An agent uses what it walks into: a mine gives an ore; a generator turns an ore into a battery; an altar turns
-    three batteries into a heart; a laser maker turns an ore and a battery into a laser; an armory turns three ores
+    a battery into a heart; a laser maker turns an ore and a battery into a laser; an armory turns three ores
     into an armor. An agent carries at most ten of each, and 255 hearts. Walking into another agent that carries goods,
     with a laser in hand, spends the laser: it takes a heart and all ore and batteries, or breaks one armor. Without
     combat an attack costs more lasers than can be carried, so that actions and observations stay the same.
@@ -64,7 +63,7 @@ def arena_game(config: ArenaConfig, map_seed: int = 0) -> MettaGridConfig:
                 "wall": WallConfig(),
                 "mine": _maker("mine", {}, "ore"),
                 "generator": _maker("generator", {"ore": 1}, "battery"),
-                "altar": _maker("altar", {"battery": BATTERIES_PER_HEART}, "heart"),
+                "altar": _maker("altar", {"battery": 1}, "heart"),
                 "laser_maker": _maker("laser_maker", {"ore": 1, "battery": 1}, "laser"),
                 "armory": _maker("armory", {"ore": 3}, "armor"),
             },

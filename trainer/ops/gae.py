@@ -19,8 +19,8 @@ def gae(
     episode ends (`ends`: terminated or truncated). `next_values` is V of each step's successor state: 0 where the
     episode terminated, the value of its final observation where it was truncated. Returns are `A_t + V(s_t)`.
     """
-    deltas = rewards + gamma * next_values - values
-    decay = (gamma * gae_lambda) * ~ends
+    deltas = (rewards + gamma * next_values - values).astype(np.float32)
+    decay = gamma * gae_lambda * (~ends).astype(np.float32)
     advantages = np.empty_like(deltas)
     tail = np.zeros_like(deltas[0])
     for t in reversed(range(len(deltas))):

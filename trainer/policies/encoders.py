@@ -4,6 +4,7 @@ Orthogonal weights as in Engstrom et al. 2020, arXiv:2005.12729.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import log1p, prod, sqrt
 from typing import Literal
 
@@ -14,8 +15,9 @@ from trainer.envs.interface import ObservationSpace, TokenFeature, TokenObservat
 
 Activation = Literal["tanh", "relu"]
 LOCATIONS = 256
-TYPICAL_TOKENS = 45
 OBSERVATION_CLIP = 10.0
+# Measured: the arena is learned faster from small rows than from rows whose sums have unit variance (0.15).
+INITIAL_STD = 0.03
 
 
 class VectorEncoder(nn.Module):
@@ -72,7 +74,7 @@ class TokenEncoder(nn.Module):
         self.register_buffer("weight", weight, persistent=False)
         rows = int(first_row.max()) + LOCATIONS
         self.embedding = nn.EmbeddingBag(rows, width, mode="sum", padding_idx=0)
-        nn.init.normal_(self.embedding.weight, std=1 / sqrt(TYPICAL_TOKENS))
+        nn.init.normal_(self.embedding.weight, std=INITIAL_STD)
         with torch.no_grad():
             self.embedding.weight[0].zero_()
         self.bias = nn.Parameter(torch.zeros(width))
@@ -121,7 +123,7 @@ def build_encoder(space: ObservationSpace, width: int) -> VectorEncoder | TokenE
 def trunk(encoder: nn.Module, sizes: Sequence[int], activation: Activation) -> nn.Sequential:
     """The encoder and the hidden layers behind it, each followed by the activation."""
     layers: list[nn.Module] = [encoder, _nonlinearity(activation)]
-    for size_in, size_out in zip(sizes, sizes[1:], strict=False):
+    for size_in, size_out in pairwise(sizes):
         layers += [linear(size_in, size_out), _nonlinearity(activation)]
     return nn.Sequential(*layers)
 
