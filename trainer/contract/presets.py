@@ -17,11 +17,13 @@ def create_quick_experiment(**fields: Any) -> TrainAndEvalSpec:
     quick: dict[str, Any] = {
         "name": "quick",
         "trainer": {
-            "total_timesteps": 65_536,
-            "batch_size": 4096,
-            "minibatch_size": 1024,
+            "total_timesteps": 98_304,
+            "batch_size": 2048,
+            "minibatch_size": 512,
+            "optimizer": {"learning_rate": 3e-3},
+            "ppo": {"update_epochs": 3},
             "curriculum": {"env": {"id": "arena", "arena": arena}},
-            "simulation": {"num_episodes": 8},
+            "simulation": {"num_episodes": 16},
         },
     }
     return TrainAndEvalSpec.accept(quick | fields)

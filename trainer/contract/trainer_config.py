@@ -95,7 +95,7 @@ class TrainerConfig(FrozenModel):
     }
 
     total_timesteps: int = Field(
-        default=800_000, ge=1, description="Agent-steps to train for, rounded up to whole batches."
+        default=1_200_000, ge=1, description="Agent-steps to train for, rounded up to whole batches."
     )
     batch_size: int = Field(default=8192, ge=2, description="Agent-steps collected for each update.")
     minibatch_size: int = Field(

@@ -1,0 +1,28 @@
+"""`python -m benchmarks [NAME ...]`: runs the named benchmarks (default: all) and keeps their tables in RESULTS.md."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from benchmarks.learning import learning
+from benchmarks.loading import loading
+from benchmarks.main_job import main_job
+from benchmarks.results import keep
+
+BENCHMARKS: dict[str, Callable[[], str]] = {"loading": loading, "main_job": main_job, "learning": learning}
+
+
+def main(names: Sequence[str]) -> int:
+    """Run each named benchmark and write its section."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        sys.stderr.write(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}\n")
+        return 2
+    for name in names or BENCHMARKS:
+        section = BENCHMARKS[name]()
+        keep(name, section)
+        sys.stdout.write(f"\n## {name}\n\n{section}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
