@@ -33,7 +33,15 @@ class OptimizerConfig(FrozenModel):
     beta1: float = Field(default=0.9, ge=0, lt=1, description="Decay of the first moment (sgd, muon: the momentum).")
     beta2: float = Field(default=0.999, ge=0, lt=1, description="Decay of the second moment (adam, adamw).")
     eps: float = Field(default=1e-5, gt=0, description="Added to the denominator of adam and adamw.")
-    weight_decay: float = Field(default=0.0, ge=0, description="Decoupled weight decay (sgd: L2 penalty).")
+    weight_decay: float = Field(
+        default=0.0, ge=0, description="Decoupled weight decay (sgd: L2 penalty); not for adam."
+    )
+
+    @model_validator(mode="after")
+    def _adam_does_not_decay(self) -> Self:
+        if self.type == "adam" and self.weight_decay:
+            raise ValueError(f"weight_decay = {self.weight_decay:g} has no effect on adam; use adamw, or set it to 0")
+        return self
 
 
 class PPOConfig(FrozenModel):

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import torch
 
-from trainer.contract import AxiomControls, SystemConfig
+from trainer.contract import AxiomControls, Refused, SystemConfig
 
 
 def stream_seed(seed: int, name: str) -> int:
@@ -22,7 +22,7 @@ def make_repeatable(controls: AxiomControls, system: SystemConfig) -> torch.devi
     torch.set_num_threads(system.torch_threads)
     torch.use_deterministic_algorithms(controls.deterministic)
     torch.manual_seed(stream_seed(controls.seed, "weights"))
-    device = system.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+    cuda = torch.cuda.is_available()
+    if system.device.startswith("cuda") and not cuda:
+        raise Refused.one("system.device", system.device, "this machine's torch sees no GPU; use `cpu` or `auto`")
+    return torch.device(system.device if system.device != "auto" else "cuda" if cuda else "cpu")

@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ from trainer.ops.gae import gae
 from trainer.ops.optimizers import build_optimizer
 from trainer.ops.schedules import scheduled
 from trainer.policies.actor_critic import ActorCritic, interface_of
+
+
+class Diverged(ArithmeticError):
+    """Training produced a number that is not finite; what it learned since then is worthless."""
+
 
 SHOWN = ("overview/reward", "losses/entropy", "losses/approx_kl")
 
@@ -110,6 +116,7 @@ class Training:
         rollout = self.collector.collect(self.policy, self.config.rollout_length)
         targets = self._targets(rollout)
         metrics = self._metrics(rollout, targets, learning_rate) | self.learner.update(rollout, targets, clip_coef)
+        _refuse_to_go_on_without_numbers(metrics)
         if self.config.normalize_observations:
             self.policy.observe(rollout.observations.flatten(0, 1))
         return metrics | self._clock()
@@ -165,3 +172,12 @@ class Training:
         with torch.profiler.profile() as profile:
             yield
         profile.export_chrome_trace(str(folder / f"update_{number:06d}.json"))
+
+
+def _refuse_to_go_on_without_numbers(metrics: Mapping[str, float | None]) -> None:
+    lost = {name: value for name, value in metrics.items() if value is not None and not isfinite(value)}
+    if lost:
+        raise Diverged(
+            f"update {metrics['update']}: {', '.join(f'{name} = {value}' for name, value in lost.items())}; the rewards "
+            "are not finite, or trainer.optimizer.learning_rate is too large"
+        )

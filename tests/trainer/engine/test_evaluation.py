@@ -81,7 +81,7 @@ def test_a_checkpoint_of_another_spec_is_refused(small, trained, reporter):
     manifest = json.loads(run.manifest_file("train").read_text())
     manifest["spec_hash"] = "sha256:of-another"
     run.manifest_file("train").write_text(json.dumps(manifest))
-    with pytest.raises(Refused, match=f"made by spec {train.spec_hash}"):
+    with pytest.raises(Refused, match=rf"made by spec {train.spec_hash}"):
         run_stage("evaluate", run, reporter)
 
 

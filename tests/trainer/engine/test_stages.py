@@ -9,8 +9,10 @@ import time
 import gymnasium
 import numpy as np
 import pytest
+import torch
 
 from trainer.contract import Refused, read_manifest
+from trainer.engine.training import Diverged
 from trainer.entry import main, run_stage
 
 
@@ -46,6 +48,34 @@ def test_a_failed_stage_leaves_a_manifest_that_says_why(breaks, small, start, re
     assert (manifest.status, manifest.error) == ("failed", "ArithmeticError: the tenth step")
     with pytest.raises(Refused, match="left none"):
         run_stage("evaluate", run, reporter)
+
+
+class PaysNothingReal(Breaks):
+    """Pays NaN."""
+
+    def step(self, action):
+        return np.zeros(1, np.float32), float("nan"), False, False, {}
+
+
+@pytest.fixture
+def pays_nothing_real():
+    gymnasium.register("PaysNothingReal-v0", entry_point=PaysNothingReal)
+    yield "PaysNothingReal-v0"
+    del gymnasium.registry["PaysNothingReal-v0"]
+
+
+def test_training_stops_at_the_first_number_that_is_not_finite(pays_nothing_real, small, start, reporter):
+    run = start(small(trainer={"curriculum": {"env": {"id": pays_nothing_real}}}))
+    with pytest.raises(Diverged, match=r"update 1: .*losses/value_loss = nan.*learning_rate is too large"):
+        run_stage("train", run, reporter)
+    assert read_manifest(run.manifest_file("train")).status == "failed"
+
+
+def test_a_gpu_that_is_not_there_is_refused(small, start, reporter):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(Refused, match=r"system\.device = 'cuda': this machine's torch sees no GPU"):
+        run_stage("train", start(small(system={"device": "cuda"})), reporter)
 
 
 def test_a_stage_that_has_a_manifest_is_not_run_again(small, trained, reporter):
