@@ -102,7 +102,7 @@ class Manifest(FrozenModel):
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest; raises `Refused` where it is missing, torn or not a manifest."""
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Refused.one("manifest", str(path), "no such file; did this stage finish?") from None
     except json.JSONDecodeError as error:

@@ -28,7 +28,7 @@ def load_experiment_spec(path: str | Path) -> TrainAndEvalSpec:
     path = Path(path)
     _refuse_other_endings(path)
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         data = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except FileNotFoundError:
         raise Refused.one("spec", str(path), "no such file") from None
@@ -40,8 +40,8 @@ def load_experiment_spec(path: str | Path) -> TrainAndEvalSpec:
 
 
 def spec_yaml(spec: FrozenModel) -> str:
-    """A spec as YAML text, fields in the order of their definition."""
-    return yaml.safe_dump(spec.plain(), sort_keys=False, allow_unicode=True)
+    """A spec as YAML text, fields in the order of their definition; ASCII, since YAML folds some characters else."""
+    return yaml.safe_dump(spec.plain(), sort_keys=False)
 
 
 def set_values(spec: TrainAndEvalSpec, assignments: Iterable[str]) -> TrainAndEvalSpec:
