@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-HEADING = "# Results\n\nEach section is written by `python -m benchmarks NAME` (`make bench`: all) on one machine in one run.\n"
+HEADING = "# Results\n\nEach section is written by one run of `python -m benchmarks NAME` (`make bench`: all).\n"
 PACKAGES = ("torch", "gymnasium", "mettagrid", "dagster")
 
 

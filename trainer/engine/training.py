@@ -21,9 +21,11 @@ from trainer.engine.tracking import Tracker
 from trainer.engine.update import Learner, Targets, explained_variance
 from trainer.envs.interface import Spaces
 from trainer.envs.vector import VectorEnv
-from trainer.ops.gae import gae
+from trainer.ops.gae import Gae
 from trainer.ops.optimizers import build_optimizer
+from trainer.ops.ppo_clip import PpoClip
 from trainer.ops.schedules import scheduled
+from trainer.ops.slots import Experience
 from trainer.policies.actor_critic import ActorCritic, interface_of
 
 
@@ -69,7 +71,8 @@ class Training:
         self.device = device
         self.policy = ActorCritic(self.spaces, spec.agent).to(device)
         self.optimizers = build_optimizer(config.optimizer, self.policy)
-        self.learner = Learner(self.policy, self.optimizers, config, stream(seed, "minibatches"))
+        self.learner = Learner(self.policy, self.optimizers, PpoClip(), config, stream(seed, "minibatches"))
+        self.compute_advantage = Gae()
         seeds = [stream_seed(seed, f"env/{env}") for env in range(config.num_envs)]
         self.collector = Collector(envs, seeds, stream(seed, "policy"), device)
         self.reward_scale = RewardScale(config.num_slots, config.ppo.gamma)
@@ -124,11 +127,20 @@ class Training:
     def _targets(self, rollout: Rollout) -> Targets:
         ppo = self.config.ppo
         scaled = self.reward_scale(rollout.rewards, rollout.ends) if self.config.normalize_rewards else rollout.rewards
-        advantages, returns = gae(
-            scaled, rollout.values, rollout.next_values, rollout.ends, gamma=ppo.gamma, gae_lambda=ppo.gae_lambda
+        log_probs = rollout.log_probs.cpu().numpy()
+        experience = Experience(
+            rewards=scaled,
+            values=rollout.values,
+            next_values=rollout.next_values,
+            ends=rollout.ends,
+            log_probs=log_probs,
+            target_log_probs=log_probs,
+            gamma=ppo.gamma,
+            gae_lambda=ppo.gae_lambda,
         )
-        on_device = (torch.from_numpy(array).to(self.device) for array in (advantages, returns, rollout.values))
-        return Targets(*on_device)
+        estimate = self.compute_advantage(experience)
+        arrays = (estimate.advantages, estimate.returns, rollout.values)
+        return Targets(*(torch.from_numpy(array).to(self.device) for array in arrays))
 
     def _metrics(self, rollout: Rollout, targets: Targets, learning_rate: float) -> dict[str, Any]:
         recent = self.collector.recent
@@ -177,7 +189,7 @@ class Training:
 def _refuse_to_go_on_without_numbers(metrics: Mapping[str, float | None]) -> None:
     lost = {name: value for name, value in metrics.items() if value is not None and not isfinite(value)}
     if lost:
+        shown = ", ".join(f"{name} = {value}" for name, value in lost.items())
         raise Diverged(
-            f"update {metrics['update']}: {', '.join(f'{name} = {value}' for name, value in lost.items())}; the rewards "
-            "are not finite, or trainer.optimizer.learning_rate is too large"
+            f"update {metrics['update']}: {shown}; rewards are not finite, or trainer.optimizer.learning_rate is too large"
         )

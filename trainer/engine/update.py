@@ -14,8 +14,9 @@ from torch.nn.utils import clip_grad_norm_
 
 from trainer.contract import PPOConfig, TrainerConfig
 from trainer.engine.rollout import Rollout
+from trainer.ops.op import LossOp
 from trainer.ops.optimizers import Optimizers
-from trainer.ops.ppo_clip import Loss, normalize, ppo_clip
+from trainer.ops.slots import Loss, Sample
 from trainer.policies.actor_critic import ActorCritic
 
 
@@ -46,8 +47,14 @@ class Learner:
     """The PPO update of one policy by one optimizer."""
 
     def __init__(
-        self, policy: ActorCritic, optimizers: Optimizers, config: TrainerConfig, generator: torch.Generator
+        self,
+        policy: ActorCritic,
+        optimizers: Optimizers,
+        compute_loss: LossOp,
+        config: TrainerConfig,
+        generator: torch.Generator,
     ) -> None:
+        self.compute_loss = compute_loss
         self.policy = policy
         self.optimizers = optimizers
         self.config = config
@@ -74,17 +81,21 @@ class Learner:
         parameters = judged.parameters.flatten(0, 1)
         head = self.policy.head
         advantages = minibatch.advantages.flatten()
-        return ppo_clip(
+        ppo = self.config.ppo
+        sample = Sample(
             log_probs=head.log_prob(parameters, minibatch.actions.flatten(0, 1)),
             old_log_probs=minibatch.log_probs.flatten(),
-            advantages=normalize(advantages) if self.config.ppo.normalize_advantages else advantages,
+            advantages=normalize(advantages) if ppo.normalize_advantages else advantages,
             values=judged.values.flatten(),
             old_values=minibatch.values.flatten(),
             returns=minibatch.returns.flatten(),
             entropy=head.entropy(parameters),
             clip_coef=clip_coef,
-            config=self.config.ppo,
+            value_clip_coef=ppo.value_clip_coef,
+            value_coef=ppo.value_coef,
+            entropy_coef=ppo.entropy_coef,
         )
+        return self.compute_loss(sample)
 
     def _step(self, loss: Loss) -> Tensor:
         """Follow the clipped gradient; its norm before clipping."""
@@ -103,6 +114,12 @@ class Learner:
         order = torch.randperm(count, generator=self.generator).to(rollout.starts.device)
         for start in range(0, count, size):
             yield pick(rollout, targets, order[start : start + size])
+
+
+def normalize(advantages: Tensor) -> Tensor:
+    """Advantages (B,) with mean 0 and standard deviation 1; a single one, or equal ones, become 0."""
+    centred = advantages - advantages.mean()
+    return centred / (centred.square().mean().sqrt() + 1e-8)
 
 
 def explained_variance(values: NDArray[np.float32], returns: NDArray[np.float32]) -> float | None:

@@ -71,7 +71,7 @@ def test_a_checkpoint_that_is_not_the_recorded_one_is_refused(break_it, small, t
     path.write_bytes(data if break_it == "flip" else data[: len(data) // 2])
     if break_it == "remove":
         path.unlink()
-    with pytest.raises(Refused, match="torn or was changed|no such file"):
+    with pytest.raises(Refused, match=r"torn or was changed|no such file"):
         run_stage("evaluate", run, reporter)
     assert not run.manifest_file("evaluate").exists()
 

@@ -1,0 +1,91 @@
+"""What an op is: a named implementation of a slot, data with typed parameters that can be called; never a closure."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar
+
+from trainer.contract.model import FrozenModel
+from trainer.ops.slots import Estimate, Experience, Loss, Sample
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Op(FrozenModel):
+    """One implementation of one slot. Its fields are its parameters; `name` is its word in specs and the Launchpad.
+
+    A subclass that gives a `name` is registered by being defined in a module of `trainer.ops`.
+    """
+
+    slot: ClassVar[str]
+    name: ClassVar[str]
+
+
+class AdvantageOp(Op):
+    """Estimates advantages and returns from a rollout; no gradient passes."""
+
+    slot: ClassVar[str] = "compute_advantage"
+
+    def __call__(self, experience: Experience) -> Estimate:
+        """Estimate."""
+        raise TypeError(f"{type(self).__name__} has no implementation of __call__")
+
+
+class LossOp(Op):
+    """Turns a minibatch into the scalar that the optimizer minimizes."""
+
+    slot: ClassVar[str] = "compute_loss"
+
+    def __call__(self, sample: Sample) -> Loss:
+        """Compute."""
+        raise TypeError(f"{type(self).__name__} has no implementation of __call__")
+
+
+@cache
+def implementations() -> Mapping[str, Mapping[str, type[Op]]]:
+    """Every implementation of every slot, by the slot's and the implementation's name."""
+    import trainer.ops
+
+    for module in pkgutil.iter_modules(trainer.ops.__path__):
+        importlib.import_module(f"trainer.ops.{module.name}")
+    found: dict[str, dict[str, type[Op]]] = {}
+    for op in _named(Op):
+        found.setdefault(op.slot, {})[op.name] = op
+    return found
+
+
+def value_loss(sample: Sample) -> "Tensor":
+    """Mean squared error of values, halved; with `value_clip_coef` the worse of it and of the value kept near."""
+    squared = (sample.values - sample.returns).square()
+    clip = sample.value_clip_coef
+    if clip is not None:
+        kept_near = sample.old_values + (sample.values - sample.old_values).clamp(-clip, clip)
+        squared = squared.maximum((kept_near - sample.returns).square())
+    return 0.5 * squared.mean()
+
+
+def complete(sample: Sample, policy: "Tensor", penalty: "Tensor | float" = 0.0) -> Loss:
+    """The whole loss around a policy loss: `policy + penalty + value_coef * L_V - entropy_coef * E[H]`.
+
+    `approx_kl` is `E[(r - 1) - log r]` of the probability ratio r, never negative (Schulman 2020, "Approximating KL
+    divergence"); `clipfrac` is the part of the minibatch whose ratio left `1 ± clip_coef`.
+    """
+    value, entropy = value_loss(sample), sample.entropy.mean()
+    total = policy + penalty + sample.value_coef * value - sample.entropy_coef * entropy
+    log_ratio = (sample.log_probs - sample.old_log_probs).detach()
+    ratio = log_ratio.exp()
+    return Loss(
+        total=total,
+        policy=policy.detach(),
+        value=value.detach(),
+        entropy=entropy.detach(),
+        approx_kl=(ratio - 1 - log_ratio).mean(),
+        clipfrac=((ratio - 1).abs() > sample.clip_coef).float().mean(),
+    )
+
+
+def _named(op: type[Op]) -> list[type[Op]]:
+    own = [op] if "name" in vars(op) else []
+    return own + [below for child in op.__subclasses__() for below in _named(child)]
