@@ -1,0 +1,46 @@
+"""The stage `evaluate`: a trained agent plays the spec's named simulations; it never trains and never compares."""
+
+from typing import Any
+
+import dagster as dg
+
+from assets.code_version import trainer_code_version
+from assets.stage import GROUP, OWNERS, OfRun, materialization, open_stage
+from resources.compute import Compute
+from resources.manifest_store import ManifestStore
+from resources.refusing import refusals_fail_the_step
+from trainer.contract import TrainAndEvalSpec
+
+DESCRIPTION = """The trained agent's returns in each named simulation, beside a random policy's on the same seeds.
+
+Evaluates the agent of its own run. Alone: that of the run it re-executes, else the latest, or the one named by
+`ops: {evaluate: {config: {of_run: INSTANCE_NAME}}}`.
+"""
+
+
+def evaluate_asset(name: str = "evaluate", train: str = "train") -> dg.AssetsDefinition:
+    """The asset that evaluates what the asset `train` made."""
+
+    @dg.asset(
+        name=name,
+        deps=[train],
+        group_name=GROUP,
+        kinds={"python", "pytorch", "mettagrid"},
+        owners=OWNERS,
+        description=DESCRIPTION,
+        code_version=trainer_code_version(),
+    )
+    def evaluate(
+        context: dg.AssetExecutionContext,
+        config: OfRun,
+        compute: dg.ResourceParam[Compute],
+        manifests: ManifestStore,
+    ) -> dg.MaterializeResult[Any]:
+        with refusals_fail_the_step():
+            trained = manifests.parent(context.instance, context.run.run_id, train, config.of_run)
+            spec = TrainAndEvalSpec.accept(trained.manifest.spec)
+            run = open_stage(context, manifests, "evaluate", spec)
+        manifest = compute.run(context, "evaluate", run, trained.path)
+        return materialization(manifest, run, parents={"train": str(trained.path)})
+
+    return evaluate

@@ -1,0 +1,43 @@
+"""The stage `train`: a spec becomes a trained agent; where it is trained is the compute's business."""
+
+from typing import Any
+
+import dagster as dg
+
+from assets.code_version import trainer_code_version
+from assets.launchpad import launchpad_config
+from assets.stage import GROUP, OWNERS, materialization, open_stage
+from resources.compute import Compute
+from resources.manifest_store import ManifestStore
+from resources.refusing import refusals_fail_the_step
+from trainer.contract import TrainAndEvalSpec
+
+DESCRIPTION = """A policy trained with PPO.
+
+Its config is the whole spec; empty config is the main job on the arena. For instance:
+`ops: {train: {config: {name: try, trainer: {total_timesteps: 100000, optimizer: {learning_rate: 0.0005}}}}}`.
+Values out of bounds are refused before a run exists.
+"""
+
+
+def train_asset(name: str = "train") -> dg.AssetsDefinition:
+    """The asset that trains; `name` is its key and its op's."""
+
+    @dg.asset(
+        name=name,
+        group_name=GROUP,
+        kinds={"python", "pytorch", "mettagrid"},
+        owners=OWNERS,
+        description=DESCRIPTION,
+        code_version=trainer_code_version(),
+        config_schema=launchpad_config(),
+    )
+    def train(
+        context: dg.AssetExecutionContext, compute: dg.ResourceParam[Compute], manifests: ManifestStore
+    ) -> dg.MaterializeResult[Any]:
+        with refusals_fail_the_step():
+            spec = TrainAndEvalSpec.accept(context.op_execution_context.op_config)
+            run = open_stage(context, manifests, "train", spec)
+        return materialization(compute.run(context, "train", run), run)
+
+    return train

@@ -1,0 +1,82 @@
+"""What chooses: the experiment API, the definitions, the `axiom` command. It hands names on, each when first used."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from axiom_dagster.experiment import TrainAndEvalExperiment
+    from axiom_dagster.run_handle import RunHandle, all_runs
+    from resources.in_process_compute import InProcessCompute
+    from resources.local_compute import LocalCompute
+    from trainer.contract import (
+        AgentConfig,
+        ArenaConfig,
+        ArenaRewards,
+        AxiomControls,
+        CheckpointConfig,
+        CurriculumConfig,
+        EnvConfig,
+        ExperimentSpec,
+        Manifest,
+        OptimizerConfig,
+        PPOConfig,
+        Refused,
+        SimulationConfig,
+        SystemConfig,
+        TorchProfilerConfig,
+        TrainAndEvalSpec,
+        TrainerConfig,
+        WandbConfig,
+        create_experiment,
+        create_quick_experiment,
+        load_experiment_spec,
+        save_experiment_spec,
+    )
+
+_ELSEWHERE = {
+    "TrainAndEvalExperiment": "axiom_dagster.experiment",
+    "RunHandle": "axiom_dagster.run_handle",
+    "all_runs": "axiom_dagster.run_handle",
+    "LocalCompute": "resources.local_compute",
+    "InProcessCompute": "resources.in_process_compute",
+}
+
+__all__ = [
+    "AgentConfig",
+    "ArenaConfig",
+    "ArenaRewards",
+    "AxiomControls",
+    "CheckpointConfig",
+    "CurriculumConfig",
+    "EnvConfig",
+    "ExperimentSpec",
+    "InProcessCompute",
+    "LocalCompute",
+    "Manifest",
+    "OptimizerConfig",
+    "PPOConfig",
+    "Refused",
+    "RunHandle",
+    "SimulationConfig",
+    "SystemConfig",
+    "TorchProfilerConfig",
+    "TrainAndEvalExperiment",
+    "TrainAndEvalSpec",
+    "TrainerConfig",
+    "WandbConfig",
+    "all_runs",
+    "create_experiment",
+    "create_quick_experiment",
+    "load_experiment_spec",
+    "save_experiment_spec",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_ELSEWHERE.get(name, "trainer.contract")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,5 @@
+"""The command `axiom`; it hands the entry point on."""
+
+from axiom_dagster.cli.app import main
+
+__all__ = ["main"]

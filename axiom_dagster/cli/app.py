@@ -1,0 +1,39 @@
+"""Puts the commands of `axiom` together; what they do is imported only when one of them runs."""
+
+from typing import Annotated
+
+import typer
+
+from axiom_dagster.cli.run import run
+from axiom_dagster.cli.runs import runs, show
+from axiom_dagster.cli.spec import spec_app
+from axiom_dagster.cli.ui import ui
+
+app = typer.Typer(
+    help="Reproducible reinforcement-learning experiments on Dagster.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(run)
+app.command()(runs)
+app.command()(show)
+app.command()(ui)
+app.add_typer(spec_app, name="spec")
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
+) -> None:
+    """Reproducible reinforcement-learning experiments on Dagster."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(version_of("axiom_dagster"))
+        raise typer.Exit
+
+
+def main() -> None:
+    """The entry point of the command `axiom`."""
+    app()

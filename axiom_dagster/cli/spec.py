@@ -1,0 +1,43 @@
+"""`axiom spec`: specs to start from, checked, and described; nothing is run or written."""
+
+from typing import Annotated
+
+import typer
+
+from axiom_dagster.cli.answer import AsJson, answer_json, refusals
+from axiom_dagster.cli.run import Source, Values
+
+spec_app = typer.Typer(help="Make, check and describe specs.", no_args_is_help=True)
+
+Quick = Annotated[bool, typer.Option("--quick", help="The one that ends in seconds.")]
+
+
+@spec_app.command()
+def new(quick: Quick = False) -> None:
+    """Print a full spec as YAML: that of the main job, or of the quick one."""
+    from trainer.contract import create_experiment, create_quick_experiment, spec_yaml
+
+    typer.echo(spec_yaml(create_quick_experiment() if quick else create_experiment()), nl=False)
+
+
+@spec_app.command()
+def validate(source: Source, values: Values = None, as_json: AsJson = False) -> None:
+    """Check a spec and the environments that it names; exit code 2 if it would be refused."""
+    with refusals(as_json=as_json):
+        from axiom_dagster.cli.source import spec_from
+
+        spec = spec_from(source, values or ())
+    if as_json:
+        answer_json({"valid": True, "name": spec.name, "spec_hash": spec.spec_hash})
+    else:
+        typer.echo(f"valid: {spec.name}  {spec.spec_hash}")
+
+
+@spec_app.command()
+def schema() -> None:
+    """Print the JSON Schema of a spec, for editors."""
+    import json
+
+    from trainer.contract import TrainAndEvalSpec
+
+    typer.echo(json.dumps(TrainAndEvalSpec.model_json_schema(), indent=2))

@@ -1,0 +1,41 @@
+"""`axiom ui`: Dagster's webserver and daemon on this machine's home; reachable from this machine only."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from axiom_dagster.cli.answer import refusals, say
+
+LOOPBACK = "127.0.0.1"
+ROOT = Path(__file__).parents[2]
+
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")]
+
+
+def ui(port: Port = 3000) -> None:
+    """Start the Dagster UI with schedules and sensors; Ctrl-C ends it."""
+    with refusals(as_json=False):
+        _refuse_taken(port)
+        from resources.home import home_environment, prepare_home
+
+        home = prepare_home()
+    say(f"http://{LOOPBACK}:{port}  home: {home}")
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    command = [dagster, "dev", "-m", "axiom_dagster.definitions", "-d", str(ROOT), "-h", LOOPBACK, "-p", str(port)]
+    # The code server looks modules up by name: a folder `trainer` where the command was typed must not be found first.
+    os.execve(dagster, command, {**os.environ, **home_environment(home), "PYTHONSAFEPATH": "1"})
+
+
+def _refuse_taken(port: int) -> None:
+    from trainer.contract import Refused
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise Refused.one("--port", port, f"{error.strerror}; give another with --port") from None

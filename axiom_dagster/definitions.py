@@ -1,0 +1,43 @@
+"""The composition root: assets, checks, job, schedule, sensor and resources put together; nothing is decided here."""
+
+import dagster as dg
+
+from assets.analyze import analyze_asset
+from assets.checks import ANALYZE_CHECKS, EVALUATE_CHECKS, TRAIN_CHECKS, stage_checks
+from assets.evaluate import evaluate_asset
+from assets.train import train_asset
+from axiom_dagster.inbox import inbox_sensor
+from resources.compute import ComputeResource
+from resources.manifest_store import ManifestStore
+
+STAGES = ("train", "evaluate", "analyze")
+
+train_and_eval = dg.define_asset_job(
+    "train_and_eval",
+    selection=dg.AssetSelection.assets(*STAGES),
+    description="Train an agent, evaluate it in named simulations, analyze the results. Empty config: the main job.",
+    executor_def=dg.in_process_executor,
+)
+
+nightly_train_and_eval = dg.ScheduleDefinition(
+    name="nightly_train_and_eval",
+    job=train_and_eval,
+    cron_schedule="0 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="The main job every night at two. Stopped until someone starts it: it costs compute.",
+)
+
+defs = dg.Definitions(
+    assets=[train_asset(), evaluate_asset(), analyze_asset()],
+    asset_checks=[
+        stage_checks("train", TRAIN_CHECKS),
+        stage_checks("evaluate", EVALUATE_CHECKS),
+        stage_checks("analyze", ANALYZE_CHECKS),
+    ],
+    jobs=[train_and_eval],
+    schedules=[nightly_train_and_eval],
+    sensors=[inbox_sensor("train_and_eval")],
+    resources={"compute": ComputeResource(), "manifests": ManifestStore()},
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,164 @@
+"""A handle on one run: its manifest, status, words and end; it reads what is there and never recomputes it."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import dagster as dg
+
+from axiom_dagster.processes import PROCESS_TAG, has_ended, interrupt
+from resources.home import axiom_home, dagster_instance
+from resources.manifest_store import INSTANCE_NAME_TAG, instance_name
+from trainer.contract import Manifest, Refused, RunDirectory, TrainAndEvalSpec, nearest, read_manifest
+
+LEVELS = {number: name for name, number in logging.getLevelNamesMapping().items()}
+STAGES = ("analyze", "evaluate", "train")
+RunStatus = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+STATUS: dict[dg.DagsterRunStatus, RunStatus] = {
+    dg.DagsterRunStatus.STARTED: "running",
+    dg.DagsterRunStatus.CANCELING: "cancelling",
+    dg.DagsterRunStatus.SUCCESS: "succeeded",
+    dg.DagsterRunStatus.FAILURE: "failed",
+    dg.DagsterRunStatus.CANCELED: "cancelled",
+}
+
+
+@dataclass(frozen=True)
+class RunHandle:
+    """One run of an experiment, finished or not."""
+
+    run_id: str
+    instance: dg.DagsterInstance = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, name: str, instance: dg.DagsterInstance | None = None) -> "RunHandle":
+        """The run with this instance name or run id (its beginning is enough); raises `Refused` where there is none."""
+        instance = instance or dagster_instance()
+        if instance.has_run(name):
+            return cls(name, instance)
+        for run in instance.get_runs(filters=dg.RunsFilter(tags={INSTANCE_NAME_TAG: name}), limit=1):
+            return cls(run.run_id, instance)
+        known = {handle.instance_name: handle for handle in all_runs(instance)}
+        matching = [handle for handle in known.values() if name and handle.run_id.startswith(name)]
+        if name in known or len(matching) == 1:
+            return known.get(name) or matching[0]
+        raise Refused.one("run", name, f"no run has this name or id; {nearest(name, list(known)[:20])}")
+
+    @property
+    def instance_name(self) -> str:
+        """`name` and timestamp; of a run that has not begun and does not train, its id."""
+        if tagged := self._record.dagster_run.tags.get(INSTANCE_NAME_TAG):
+            return tagged
+        config = self._stage_config("train")
+        return (
+            self.run_id if config is None else instance_name(config.get("name", TrainAndEvalSpec().name), self._record)
+        )
+
+    @property
+    def directory(self) -> Path:
+        """The run directory; not there before the first stage begins."""
+        return axiom_home() / "runs" / self.instance_name
+
+    @property
+    def status(self) -> RunStatus:
+        """How far the run is, as Dagster sees it now."""
+        return STATUS.get(self._record.dagster_run.status, "queued")
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The run's Dagster tags (`axiom/tag`, `axiom/experiment`, `axiom/seed` …)."""
+        return dict(self._record.dagster_run.tags)
+
+    @property
+    def created_at(self) -> datetime:
+        """When the run was created (UTC)."""
+        return self._record.create_timestamp.astimezone(UTC)
+
+    @property
+    def error(self) -> str | None:
+        """Why the run failed: the words of its first failed step; none unless it failed."""
+        if self.status != "failed":
+            return None
+        events = self.instance.all_logs(
+            self.run_id, of_type={dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+        )
+        return next(_words(events), "the run failed before its first step")
+
+    def manifest(self, stage: str | None = None) -> dict[str, Any]:
+        """The manifest of a stage as plain data; of the last stage that ended if none is named. Raises `Refused`."""
+        return self.read(stage).plain()
+
+    def read(self, stage: str | None = None) -> Manifest:
+        """The same as a `Manifest`."""
+        run = RunDirectory(self.directory)
+        if stage is not None and stage not in STAGES:
+            raise Refused.one("stage", stage, nearest(stage, STAGES))
+        for candidate in STAGES if stage is None else (stage,):
+            if run.manifest_file(candidate).exists():
+                return read_manifest(run.manifest_file(candidate))
+        why = f": {self.error}" if self.error else ""
+        raise Refused.one(
+            "manifest",
+            self.instance_name,
+            f"{'no stage' if stage is None else 'no ' + stage} has ended; the run is {self.status}{why}",
+        )
+
+    def logs(self) -> list[str]:
+        """What the run has said so far, one line an entry: time (UTC), level, words."""
+        return [
+            f"{datetime.fromtimestamp(entry.timestamp, UTC):%H:%M:%S} "
+            f"{LEVELS.get(entry.level, entry.level)} {entry.user_message}"
+            for entry in self.instance.all_logs(self.run_id)
+            if entry.user_message
+        ]
+
+    def cancel(self) -> bool:
+        """Stop the run and its trainer; false if it has ended already or nobody can be told to stop."""
+        run = self._record.dagster_run
+        if run.is_finished:
+            return False
+        process = run.tags.get(PROCESS_TAG)
+        if process is None:
+            return self.instance.run_coordinator.cancel_run(self.run_id)
+        self.instance.report_run_canceling(run)
+        if has_ended(process):
+            self.instance.report_run_canceled(run, "its process had ended without a word")
+            return True
+        return interrupt(process)
+
+    @property
+    def _record(self) -> dg.RunRecord:
+        record = self.instance.get_run_record_by_id(self.run_id)
+        if record is None:
+            raise Refused.one("run_id", self.run_id, "this Dagster instance knows no such run")
+        return record
+
+    def _stage_config(self, stage: str) -> dict[str, Any] | None:
+        run = self._record.dagster_run
+        selected = run.asset_selection
+        if selected is not None and dg.AssetKey(stage) not in selected:
+            return None
+        config = cast("dict[str, Any]", run.run_config)
+        return config.get("ops", {}).get(stage, {}).get("config", {})
+
+
+def all_runs(instance: dg.DagsterInstance | None = None, limit: int | None = None) -> list[RunHandle]:
+    """Every run of a stage on the home's Dagster instance, newest first, whoever launched it."""
+    instance = instance or dagster_instance()
+    return [RunHandle(run.run_id, instance) for run in instance.get_runs(limit=limit)]
+
+
+def _words(events: Sequence[dg.EventLogEntry]) -> Iterator[str]:
+    for entry in events:
+        event = entry.dagster_event
+        if event is None or not event.is_step_failure:
+            continue
+        data = event.step_failure_data
+        if data.user_failure_data and data.user_failure_data.description:
+            yield data.user_failure_data.description
+        elif data.error:
+            yield (data.error.cause or data.error).message.strip()
+    yield from (entry.user_message for entry in events)

@@ -1,0 +1,1 @@
+"""What is swapped between runs: the home, the compute, the manifest store; it never imports torch or SkyPilot."""

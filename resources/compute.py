@@ -1,0 +1,51 @@
+"""The resource `compute`: where a stage's trainer runs, chosen by config; it never looks into what the trainer does."""
+
+from pathlib import Path
+from typing import Protocol
+
+import dagster as dg
+from pydantic import Field
+
+from resources.in_process_compute import InProcessCompute
+from resources.local_compute import LocalCompute
+from trainer.contract import Manifest, RunDirectory, Stage
+
+
+class Compute(Protocol):
+    """Runs one stage of one run to its end."""
+
+    def run(
+        self,
+        context: dg.AssetExecutionContext,
+        stage: Stage,
+        run_directory: RunDirectory,
+        train_manifest: Path | None = None,
+    ) -> Manifest:
+        """Run `stage` on `run_directory`, whose `run.yaml` is written; returns the manifest that the stage wrote.
+
+        `train_manifest` is what `evaluate` evaluates; none: that of the same run directory. Raises `dg.Failure` when
+        the stage fails, without retries when the trainer refused its input. An interrupt stops the stage and is raised
+        again.
+        """
+        ...
+
+
+class ComputeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument]
+    """Where training and evaluation run."""
+
+    backend: LocalCompute | InProcessCompute = Field(
+        default=LocalCompute(),
+        discriminator="kind",
+        description="`local`: a process of its own on this machine; `in_process`: Dagster's own, for debugging.",
+    )
+
+    def run(
+        self,
+        context: dg.AssetExecutionContext,
+        stage: Stage,
+        run_directory: RunDirectory,
+        train_manifest: Path | None = None,
+    ) -> Manifest:
+        """Run the stage on the chosen backend."""
+        backend: Compute = self.backend  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return backend.run(context, stage, run_directory, train_manifest)

@@ -1,0 +1,131 @@
+"""Finds the manifests that stages hand to each other, run by run; it never writes one, nor mixes two runs up."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from typing import Any, cast
+
+import dagster as dg
+from pydantic import Field
+
+from resources.home import axiom_home
+from trainer.contract import (
+    Manifest,
+    Refused,
+    RunDirectory,
+    TrainAndEvalSpec,
+    load_experiment_spec,
+    nearest,
+    read_manifest,
+    save_experiment_spec,
+)
+
+INSTANCE_NAME_TAG = "axiom/instance_name"
+MANIFEST_FILE = "manifest_file"
+DIGEST = "digest"
+PARENTS = "parent_manifests"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A manifest that a materialization speaks of, and where it lies."""
+
+    manifest: Manifest
+    path: Path
+    run_id: str
+    parent_files: Mapping[str, str]
+
+    @property
+    def run_directory(self) -> RunDirectory:
+        """The directory of the run that made it."""
+        return RunDirectory(self.path.parents[1])
+
+    def parent(self, stage: str) -> "Recorded":
+        """The manifest of the parent `stage` that this one was made from; refused where it was changed since."""
+        return _verified(
+            Path(self.parent_files.get(stage, "")), self.manifest.parents.get(stage, "none"), self.run_id, {}
+        )
+
+
+def instance_name(spec_name: str, record: dg.RunRecord) -> str:
+    """`name-YYYYmmdd-HHMMSS-abcdef`: the spec's name, when Dagster created the run (UTC), the run id's beginning."""
+    created = record.create_timestamp.astimezone(UTC)
+    return f"{spec_name}-{created:%Y%m%d-%H%M%S}-{record.dagster_run.run_id[:6]}"
+
+
+class ManifestStore(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument]
+    """Run directories, and the manifests that materializations point at."""
+
+    home: str = Field(default="", description="The folder that holds `runs/`; empty: AXIOM_HOME, else `.axiom`.")
+
+    @property
+    def runs(self) -> Path:
+        """The folder of all run directories."""
+        return (Path(self.home).absolute() if self.home else axiom_home()) / "runs"
+
+    def open_run(self, instance: dg.DagsterInstance, run_id: str, spec: TrainAndEvalSpec) -> RunDirectory:
+        """The run's own directory with its `run.yaml`; refused if another spec's is already there."""
+        record = instance.get_run_record_by_id(run_id)
+        if record is None:
+            raise Refused.one("run_id", run_id, "this Dagster instance knows no such run")
+        run = RunDirectory(self.runs / instance_name(spec.name, record))
+        if not run.spec_file.exists():
+            save_experiment_spec(spec, run.spec_file)
+        elif load_experiment_spec(run.spec_file) != spec:
+            raise Refused.one("run.yaml", str(run.spec_file), "belongs to another spec; no run directory is used twice")
+        return run
+
+    def parent(self, instance: dg.DagsterInstance, run_id: str, asset: str, of_run: str = "") -> Recorded:
+        """The manifest of `asset` that a stage of `run_id` builds on.
+
+        That of the run named `of_run`; else the run's own; else that of the run it re-executes, and so on back; else
+        the latest. Refused where there is none, or where the file is not the one that was recorded.
+        """
+        candidates = [_run_named(instance, of_run)] if of_run else list(_lineage(instance, run_id))
+        for candidate in candidates:
+            if found := self.made_by(instance, candidate, asset):
+                return found
+        latest = None if of_run else instance.get_latest_materialization_event(dg.AssetKey(asset))
+        if latest is None:
+            where = of_run or "any run"
+            raise Refused.one(asset, where, f"has no materialization of {asset}; materialize it first")
+        return _read(latest)
+
+    def made_by(self, instance: dg.DagsterInstance, run_id: str, asset: str) -> Recorded | None:
+        """The manifest of `asset` that the run materialized; none if it did not."""
+        events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        own = [event for event in events if event.get_dagster_event().asset_key == dg.AssetKey(asset)]
+        return _read(own[-1]) if own else None
+
+
+def _lineage(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:
+    run = instance.get_run_by_id(run_id)
+    while run is not None:
+        yield run.run_id
+        run = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+
+
+def _run_named(instance: dg.DagsterInstance, name: str) -> str:
+    for run in instance.get_runs(filters=dg.RunsFilter(tags={INSTANCE_NAME_TAG: name})):
+        return run.run_id
+    known = (run.tags[INSTANCE_NAME_TAG] for run in instance.get_runs(limit=50) if INSTANCE_NAME_TAG in run.tags)
+    raise Refused.one("of_run", name, f"no run has this instance name; {nearest(name, known)}")
+
+
+def _read(event: dg.EventLogEntry) -> Recorded:
+    materialization = event.asset_materialization
+    metadata: Mapping[str, Any] = materialization.metadata if materialization else {}
+    if MANIFEST_FILE not in metadata or DIGEST not in metadata:
+        raise Refused.one("materialization", event.run_id, "records no manifest; it was not made by these assets")
+    parents = cast("Mapping[str, str]", metadata[PARENTS].value if PARENTS in metadata else {})
+    return _verified(Path(str(metadata[MANIFEST_FILE].value)), str(metadata[DIGEST].value), event.run_id, parents)
+
+
+def _verified(path: Path, digest: str, run_id: str, parents: Mapping[str, str]) -> Recorded:
+    manifest = read_manifest(path)
+    if manifest.digest != digest:
+        raise Refused.one(
+            "manifest", str(path), f"its digest is {manifest.digest}, but {digest} was recorded: it was changed since"
+        )
+    return Recorded(manifest, path, run_id, parents)
