@@ -20,7 +20,8 @@ def stream(seed: int, name: str) -> torch.Generator:
 def make_repeatable(controls: AxiomControls, system: SystemConfig) -> torch.device:
     """Seed torch for the policy's first weights, fix its threads and algorithms, and choose the device."""
     torch.set_num_threads(system.torch_threads)
-    torch.use_deterministic_algorithms(controls.deterministic)
+    # The same switch as torch.use_deterministic_algorithms, which takes a second to load the compiler first.
+    torch.set_deterministic_debug_mode("error" if controls.deterministic else "default")
     torch.manual_seed(stream_seed(controls.seed, "weights"))
     cuda = torch.cuda.is_available()
     if system.device.startswith("cuda") and not cuda:

@@ -1,4 +1,7 @@
-"""A stage from its run directory to its manifest, however it ends; it never decides where or when it runs."""
+"""A stage from its run directory to its manifest, however it ends; it never decides where or when it runs.
+
+Each stage imports its own engine only, which halves the start of the other.
+"""
 
 import json
 from collections.abc import Iterator
@@ -22,9 +25,6 @@ from trainer.contract import (
     write_text,
 )
 from trainer.engine.environment import describe_environment
-from trainer.engine.evaluation import evaluate
-from trainer.engine.tracking import make_tracker
-from trainer.engine.training import train
 
 
 class Cancelled(BaseException):
@@ -63,6 +63,9 @@ class Record:
 
 def run_train(run: RunDirectory, reporter: Reporter, run_id: str | None) -> Manifest:
     """Train as `run.yaml` says; raises what the training raised, after its manifest was written."""
+    from trainer.engine.tracking import make_tracker
+    from trainer.engine.training import train
+
     with _recorded("train", run, run_id) as record:
         tracker = make_tracker(record.spec, run, "train", reporter)
         ended_well = False
@@ -82,6 +85,8 @@ def run_train(run: RunDirectory, reporter: Reporter, run_id: str | None) -> Mani
 
 def run_evaluate(run: RunDirectory, reporter: Reporter, run_id: str | None, train_manifest: Path | None) -> Manifest:
     """Evaluate in the simulations of `run.yaml` what `train_manifest` (default: this run's own) left."""
+    from trainer.engine.evaluation import evaluate
+
     with _recorded("evaluate", run, run_id) as record:
         path = train_manifest or run.manifest_file("train")
         parent = read_manifest(path)

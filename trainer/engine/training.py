@@ -15,6 +15,7 @@ import torch
 from trainer.contract import Progress, Reporter, RunDirectory, TrainAndEvalSpec
 from trainer.engine.checkpoint import save_checkpoint, weights_digest
 from trainer.engine.normalize import RewardScale
+from trainer.engine.optimizer import Optimizer, optimizer_op
 from trainer.engine.rollout import Collector, Rollout
 from trainer.engine.seeding import make_repeatable, stream, stream_seed
 from trainer.engine.tracking import Tracker
@@ -22,7 +23,7 @@ from trainer.engine.update import Learner, Targets, explained_variance
 from trainer.envs.interface import Spaces
 from trainer.envs.vector import VectorEnv
 from trainer.ops.gae import Gae
-from trainer.ops.optimizers import build_optimizer
+from trainer.ops.global_norm import GlobalNorm
 from trainer.ops.ppo_clip import PpoClip
 from trainer.ops.schedules import scheduled
 from trainer.ops.slots import Experience
@@ -70,8 +71,8 @@ class Training:
         self.spaces = Spaces(envs.observation_space, envs.action_space, envs.num_agents)
         self.device = device
         self.policy = ActorCritic(self.spaces, spec.agent).to(device)
-        self.optimizers = build_optimizer(config.optimizer, self.policy)
-        self.learner = Learner(self.policy, self.optimizers, PpoClip(), config, stream(seed, "minibatches"))
+        self.optimizer = Optimizer(self.policy, GlobalNorm(), optimizer_op(config.optimizer), config.ppo.max_grad_norm)
+        self.learner = Learner(self.policy, self.optimizer, PpoClip(), config, stream(seed, "minibatches"))
         self.compute_advantage = Gae()
         seeds = [stream_seed(seed, f"env/{env}") for env in range(config.num_envs)]
         self.collector = Collector(envs, seeds, stream(seed, "policy"), device)
@@ -115,7 +116,7 @@ class Training:
     def _update(self, progress: float) -> dict[str, Any]:
         learning_rate = scheduled(self.config.optimizer.learning_rate, self.config.optimizer.schedule, progress)
         clip_coef = scheduled(self.config.ppo.clip_coef, self.config.ppo.clip_schedule, progress)
-        self.optimizers.set_learning_rate(learning_rate)
+        self.optimizer.learning_rate = learning_rate
         rollout = self.collector.collect(self.policy, self.config.rollout_length)
         targets = self._targets(rollout)
         metrics = self._metrics(rollout, targets, learning_rate) | self.learner.update(rollout, targets, clip_coef)
@@ -167,7 +168,7 @@ class Training:
             "interface": interface_of(self.spaces),
             "agent_steps": self.done * self.config.batch_size,
             "policy": self.policy.state_dict(),
-            "optimizer": self.optimizers.state_dict(),
+            "optimizer": self.optimizer.state,
             "reward_scale": self.reward_scale.state_dict(),
             "generators": {name: generator.get_state() for name, generator in generators.items()},
         }
@@ -190,6 +191,5 @@ def _refuse_to_go_on_without_numbers(metrics: Mapping[str, float | None]) -> Non
     lost = {name: value for name, value in metrics.items() if value is not None and not isfinite(value)}
     if lost:
         shown = ", ".join(f"{name} = {value}" for name, value in lost.items())
-        raise Diverged(
-            f"update {metrics['update']}: {shown}; rewards are not finite, or trainer.optimizer.learning_rate is too large"
-        )
+        why = "rewards are not finite, or trainer.optimizer.learning_rate is too large"
+        raise Diverged(f"update {metrics['update']}: {shown}; {why}")

@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 
 from trainer.contract import PPOConfig, TrainerConfig
+from trainer.engine.optimizer import Optimizer
 from trainer.engine.rollout import Rollout
 from trainer.ops.op import LossOp
-from trainer.ops.optimizers import Optimizers
 from trainer.ops.slots import Loss, Sample
 from trainer.policies.actor_critic import ActorCritic
 
@@ -49,17 +48,16 @@ class Learner:
     def __init__(
         self,
         policy: ActorCritic,
-        optimizers: Optimizers,
+        optimizer: Optimizer,
         compute_loss: LossOp,
         config: TrainerConfig,
         generator: torch.Generator,
     ) -> None:
-        self.compute_loss = compute_loss
         self.policy = policy
-        self.optimizers = optimizers
+        self.optimizer = optimizer
+        self.compute_loss = compute_loss
         self.config = config
         self.generator = generator
-        self.parameters = list(policy.parameters())
 
     def update(self, rollout: Rollout, targets: Targets, clip_coef: float) -> dict[str, float]:
         """Go over the rollout `update_epochs` times; the mean of each loss, by its W&B name."""
@@ -68,7 +66,7 @@ class Learner:
             kls: list[Tensor] = []
             for minibatch in self._minibatches(rollout, targets):
                 loss = self._loss(minibatch, clip_coef)
-                seen.append(_numbers(loss, self._step(loss)))
+                seen.append(_numbers(loss, self.optimizer.step(loss.total)))
                 kls.append(loss.approx_kl)
             if _too_far(kls, self.config.ppo):
                 break
@@ -96,14 +94,6 @@ class Learner:
             entropy_coef=ppo.entropy_coef,
         )
         return self.compute_loss(sample)
-
-    def _step(self, loss: Loss) -> Tensor:
-        """Follow the clipped gradient; its norm before clipping."""
-        self.optimizers.zero_grad()
-        loss.total.backward()
-        norm = clip_grad_norm_(self.parameters, self.config.ppo.max_grad_norm)
-        self.optimizers.step()
-        return norm
 
     def _minibatches(self, rollout: Rollout, targets: Targets) -> Iterator[Minibatch]:
         steps, slots = rollout.starts.shape

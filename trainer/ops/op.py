@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from trainer.contract.model import FrozenModel
-from trainer.ops.slots import Estimate, Experience, Loss, Sample
+from trainer.ops.slots import Estimate, Experience, Gradients, Loss, OptimizerStep, Sample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +40,26 @@ class LossOp(Op):
 
     def __call__(self, sample: Sample) -> Loss:
         """Compute."""
+        raise TypeError(f"{type(self).__name__} has no implementation of __call__")
+
+
+class ClipOp(Op):
+    """Bounds the gradients in place and returns their norm before."""
+
+    slot: ClassVar[str] = "clip_gradients"
+
+    def __call__(self, given: Gradients) -> "Tensor":
+        """Clip."""
+        raise TypeError(f"{type(self).__name__} has no implementation of __call__")
+
+
+class OptimizerOp(Op):
+    """Moves the parameters by their gradients, in place."""
+
+    slot: ClassVar[str] = "adam_step"
+
+    def __call__(self, step: OptimizerStep) -> None:
+        """Step."""
         raise TypeError(f"{type(self).__name__} has no implementation of __call__")
 
 

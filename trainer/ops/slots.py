@@ -3,6 +3,7 @@
 Legend: T steps, N slots (agents over all environments), B agent-steps of a minibatch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,38 @@ class Sample:
     value_clip_coef: float | None
     value_coef: float
     entropy_coef: float
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Where a weight matrix between hidden layers stands in the flat parameters."""
+
+    start: int
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """For `clip_gradients`: all gradients as one vector (P,), changed in place, and the norm they may have."""
+
+    gradients: "Tensor"
+    max_norm: float
+
+
+@dataclass(frozen=True)
+class OptimizerStep:
+    """For `adam_step`: all parameters (P,) as one vector, changed in place, and their gradients (P,), which stay.
+
+    `state` is the op's memory between steps, tensors by name: empty at first, saved in checkpoints. `hidden` are the
+    matrices between hidden layers, which some optimizers step unlike the rest.
+    """
+
+    parameters: "Tensor"
+    gradients: "Tensor"
+    learning_rate: float
+    hidden: "Sequence[Matrix]"
+    state: "dict[str, Tensor]"
 
 
 @dataclass(frozen=True)
