@@ -123,8 +123,8 @@ def _pictures(run: RunDirectory) -> dict[str, dg.MetadataValue]:
     return {
         "learning_curve": _picture(folder / "learning_curve.png"),
         "evaluation": _picture(folder / "evaluation.png"),
-        "learning_curve_file": dg.MetadataValue.path(folder / "learning_curve.png"),
-        "results_file": dg.MetadataValue.path(folder / "results.md"),
+        "learning_curve_file": dg.PathMetadataValue(folder / "learning_curve.png"),
+        "results_file": dg.PathMetadataValue(folder / "results.md"),
     }
 
 

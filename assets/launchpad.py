@@ -25,7 +25,7 @@ class SpecShape(dg.Shape):
         return shape
 
     def __init__(self, fields: Mapping[str, dg.Field], model: type[FrozenModel]) -> None:
-        super().__init__(fields, description=model.__doc__)
+        super().__init__(fields, description=model.__doc__)  # pyright: ignore[reportUnknownMemberType]
         self.model = model
 
     def post_process(self, value: Any) -> dict[str, Any]:

@@ -49,12 +49,12 @@ def materialization(
     The data version is of the result alone, so that a repetition with the same result has the same one.
     """
     metadata = {
-        MANIFEST_FILE: dg.MetadataValue.path(run.manifest_file(manifest.stage)),
+        MANIFEST_FILE: dg.PathMetadataValue(run.manifest_file(manifest.stage)),
         DIGEST: manifest.digest,
         PARENTS: dg.MetadataValue.json(dict(parents or {})),
         "instance_name": manifest.instance_name,
         "spec_hash": manifest.spec_hash,
-        "run_directory": dg.MetadataValue.path(run.path),
+        "run_directory": dg.PathMetadataValue(run.path),
         **_numbers(manifest),
         **({"results": results_table(manifest.eval_results)} if manifest.eval_results else {}),
         **(extra or {}),

@@ -12,7 +12,7 @@ from resources.manifest_store import ManifestStore
 
 STAGES = ("train", "evaluate", "analyze")
 
-train_and_eval = dg.define_asset_job(
+train_and_eval = dg.define_asset_job(  # pyright: ignore[reportUnknownMemberType]
     "train_and_eval",
     selection=dg.AssetSelection.assets(*STAGES),
     description="Train an agent, evaluate it in named simulations, analyze the results. Empty config: the main job.",

@@ -24,7 +24,7 @@ def inbox_sensor(job_name: str) -> dg.SensorDefinition:
     was created, so a tick that dies loses nothing, and its run key keeps the same file from running twice.
     """
 
-    @dg.sensor(
+    @dg.sensor(  # pyright: ignore[reportUnknownMemberType]
         name="inbox",
         job_name=job_name,
         minimum_interval_seconds=10,

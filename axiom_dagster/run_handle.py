@@ -110,7 +110,7 @@ class RunHandle:
         """What the run has said so far, one line an entry: time (UTC), level, words."""
         return [
             f"{datetime.fromtimestamp(entry.timestamp, UTC):%H:%M:%S} "
-            f"{LEVELS.get(entry.level, entry.level)} {entry.user_message}"
+            f"{LEVELS.get(int(entry.level), entry.level)} {entry.user_message}"
             for entry in self.instance.all_logs(self.run_id)
             if entry.user_message
         ]

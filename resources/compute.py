@@ -1,7 +1,7 @@
 """The resource `compute`: where a stage's trainer runs, chosen by config; it never looks into what the trainer does."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import dagster as dg
 from pydantic import Field
@@ -47,5 +47,5 @@ class ComputeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissing
         train_manifest: Path | None = None,
     ) -> Manifest:
         """Run the stage on the chosen backend."""
-        backend: Compute = self.backend  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        backend = cast("Compute", self.backend)  # pyright: ignore[reportUnknownMemberType]
         return backend.run(context, stage, run_directory, train_manifest)

@@ -55,6 +55,6 @@ def _recorded_error(run: RunDirectory, stage: Stage) -> str:
 
 def _metadata(console: Path) -> dict[str, dg.MetadataValue]:
     return {
-        "console": dg.MetadataValue.path(console),
+        "console": dg.PathMetadataValue(console),
         "console_tail": dg.MetadataValue.md(f"```\n{console_tail(console)}\n```"),
     }

@@ -7,7 +7,7 @@ import typer
 from axiom_dagster.cli.run import run
 from axiom_dagster.cli.runs import runs, show
 from axiom_dagster.cli.spec import spec_app
-from axiom_dagster.cli.ui import ui
+from axiom_dagster.cli.ui import env, ui
 
 app = typer.Typer(
     help="Reproducible reinforcement-learning experiments on Dagster.",
@@ -19,6 +19,7 @@ app.command()(run)
 app.command()(runs)
 app.command()(show)
 app.command()(ui)
+app.command()(env)
 app.add_typer(spec_app, name="spec")
 
 

@@ -45,11 +45,12 @@ def run(
 
 def _run(spec: "TrainAndEvalSpec", tag: str | None, compute: ComputeName) -> "RunHandle":
     from axiom_dagster.cli.console import stage_words
+    from axiom_dagster.cli.interrupt import interrupts_cancel
     from axiom_dagster.experiment import TrainAndEvalExperiment
     from resources.in_process_compute import InProcessCompute
     from resources.local_compute import LocalCompute
 
-    with stage_words(_show):
+    with stage_words(_show), interrupts_cancel():
         return TrainAndEvalExperiment(spec).run(
             tag, compute=InProcessCompute() if compute == "in_process" else LocalCompute()
         )

@@ -41,3 +41,11 @@ def schema() -> None:
     from trainer.contract import TrainAndEvalSpec
 
     typer.echo(json.dumps(TrainAndEvalSpec.model_json_schema(), indent=2))
+
+
+@spec_app.command()
+def reference() -> None:
+    """Print every field with its path, default, bounds and meaning, as Markdown."""
+    from axiom_dagster.cli import reference as page
+
+    typer.echo(page.reference(), nl=False)

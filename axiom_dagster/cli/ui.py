@@ -1,6 +1,7 @@
-"""`axiom ui`: Dagster's webserver and daemon on this machine's home; reachable from this machine only."""
+"""`axiom ui` and `axiom env`: Dagster's webserver, daemon and own commands on our home; from this machine only."""
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -26,8 +27,20 @@ def ui(port: Port = 3000) -> None:
     say(f"http://{LOOPBACK}:{port}  home: {home}")
     dagster = str(Path(sys.executable).with_name("dagster"))
     command = [dagster, "dev", "-m", "axiom_dagster.definitions", "-d", str(ROOT), "-h", LOOPBACK, "-p", str(port)]
+    # Started in the background by a script it would inherit "ignore", and Dagster could then never be stopped.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # The code server looks modules up by name: a folder `trainer` where the command was typed must not be found first.
     os.execve(dagster, command, {**os.environ, **home_environment(home), "PYTHONSAFEPATH": "1"})
+
+
+def env() -> None:
+    """Print the exports that make Dagster's own commands use this home: `eval "$(axiom env)"`."""
+    import shlex
+
+    from resources.home import home_environment, prepare_home
+
+    for name, value in home_environment(prepare_home()).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 def _refuse_taken(port: int) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -23,7 +23,7 @@ class FrozenModel(BaseModel):
         if not isinstance(data, Mapping):
             return data
         named: dict[str, Any] = {}
-        for key, value in data.items():
+        for key, value in cast("Mapping[str, Any]", data).items():
             field = cls.long_names.get(key, key)
             if field not in cls.model_fields:
                 raise PydanticCustomError(

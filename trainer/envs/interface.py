@@ -78,7 +78,7 @@ class TokenObservations:
       No token means 0.
     - `agent:group` and `agent_id`, at a cell with an agent: its team (always 0 here) and its index in the arena.
     - `episode_completion_pct`, global: the part of the episode that has passed, 0 at its start, 255 at its end.
-    - `last_action`, global: the action just taken (`categories` are the actions), 0 after a reset.
+    - `last_action`, global: the action just taken (`categories` are the actions), 0 after a reset or a blocked move.
     - other names (`vibe`, `lp:…`, `…:p1` …) are MettaGrid's; the arena never emits them.
 
     Order among tokens carries no meaning. In a valid observation no (location, feature) pair stands twice.

@@ -89,11 +89,14 @@ def test_the_end_of_an_episode_is_a_truncation_with_its_last_observation(play, s
         assert global_value(space, tokens, "last_action") == 0
 
 
-def test_the_last_action_is_seen(small_arena, space) -> None:
+def test_the_last_action_is_seen_where_it_could_be_done(small_arena, space) -> None:
     with VectorEnv(small_arena, 1) as env:
-        env.reset([0])
+        env.reset([1])  # in this map the first and the last agent have room to move, and in that of seed 2 none has
         env.step(np.array([4, 0, 2]))
         assert [global_value(space, tokens, "last_action") for tokens in env.observations] == [4, 0, 2]
+        env.reset([2])
+        env.step(np.array([4, 0, 2]))
+        assert [global_value(space, tokens, "last_action") for tokens in env.observations] == [0, 0, 0]
     assert space.feature("last_action").categories[4] == "move_east"
 
 

@@ -1,0 +1,51 @@
+# One command for each thing that people, hooks and CI do. `make` alone lists them.
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+READY := .venv/.ready
+TORCH := $(shell grep '^torch==' constraints.txt)
+CHROMIUM_PACKAGES := chromium chromium-driver
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format bench docs ui debian
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(READY) ## Make .venv with the pinned packages.
+
+# torch first and alone: its exact version names the CPU build, a range would bring several GB of CUDA packages.
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) -c constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[trainer,orchestrator,dev]'
+	touch $(READY)
+
+run: $(READY) ## Run the main job on the defaults: train, evaluate, analyze; then where everything is.
+	$(BIN)/axiom run arena
+
+test: $(READY) ## Run every test (the browser's skip where chromium is missing; `make debian` installs it).
+	$(BIN)/python -m pytest
+
+check: $(READY) ## Check format, lint, types and the direction of imports.
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(READY) ## Format, and fix what can be fixed.
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: $(READY) ## Run the benchmarks and keep their tables in benchmarks/RESULTS.md.
+	$(BIN)/python -m benchmarks
+
+docs: $(READY) ## Make docs/spec.md anew from the spec.
+	$(BIN)/axiom spec reference > docs/spec.md
+
+ui: $(READY) ## Start the Dagster UI on http://127.0.0.1:3000.
+	$(BIN)/axiom ui
+
+debian: ## Install the Debian packages of the browser tests, as root.
+	command -v chromium chromedriver >/dev/null || \
+	{ apt-get update --quiet=2 && apt-get install --yes --quiet=2 --no-install-recommends $(CHROMIUM_PACKAGES); }

@@ -1,0 +1,170 @@
+"""Real homes, real commands, a real webserver and daemon; the experiments are as small as they can be."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+OBJECTS = {"num_mines": 3, "num_generators": 2, "num_altars": 2, "num_lasers": 1, "num_armories": 1}
+ARENA = {"num_agents": 4, "width": 11, "height": 11, "max_steps": 40, **OBJECTS}
+
+
+class Home:
+    """A home of its own, and commands that use it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.environment = {**os.environ, "AXIOM_HOME": str(path), "DAGSTER_HOME": str(path / "dagster")}
+        for folder in ("dagster", "runs", "inbox"):
+            (path / folder).mkdir(parents=True)
+
+    def start(self, *words: str, cwd: Path = ROOT, **options: Any) -> subprocess.Popen[str]:
+        """Start one of the project's commands."""
+        command = [str(BIN / words[0]), *words[1:]]
+        return subprocess.Popen(command, cwd=cwd, env=self.environment, text=True, **options)
+
+    def run(self, *words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+        """Run one to its end."""
+        command = [str(BIN / words[0]), *words[1:]]
+        return subprocess.run(
+            command, cwd=cwd, env=self.environment, text=True, capture_output=True, check=False, timeout=120
+        )
+
+    def manifests(self, name: str, stage: str = "analyze") -> list[dict[str, Any]]:
+        """The manifests of one stage over all runs of the experiment `name`."""
+        return [json.loads(file.read_text()) for file in self.path.glob(f"runs/{name}-*/{stage}/manifest.json")]
+
+    def trainers(self) -> list[int]:
+        """Processes of trainers that work in this home."""
+        return [pid for pid, words in _command_lines() if "--run-dir" in words and str(self.path) in words]
+
+
+class Web:
+    """A webserver and its GraphQL."""
+
+    def __init__(self, url: str, home: Home) -> None:
+        self.url, self.home = url, home
+
+    def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> Any:
+        """The data of a GraphQL answer."""
+        body = json.dumps({"query": query, "variables": variables or {}}).encode()
+        with urlopen(Request(f"{self.url}/graphql", body, {"content-type": "application/json"}), timeout=30) as answer:
+            return json.load(answer)["data"]
+
+    def status(self, run_id: str) -> str:
+        """The status of a run, as Dagster names it."""
+        query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+        return self.ask(query, {"id": run_id})["runOrError"]["status"]
+
+
+def _command_lines() -> Iterator[tuple[int, str]]:
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                yield int(folder.name), (folder / "cmdline").read_text().replace("\0", " ")
+            except OSError:
+                continue
+
+
+def tiny_config(name: str, **trainer: Any) -> dict[str, Any]:
+    """The run config of an experiment that ends in seconds; `trainer` replaces some of it."""
+    small = {"total_timesteps": 2048, "batch_size": 512, "minibatch_size": 256, "num_envs": 2}
+    env = {"curriculum": {"env": {"id": "arena", "arena": ARENA}}, "simulation": {"num_episodes": 2}}
+    return {"name": name, "trainer": {**small, **env, **trainer}, "wandb": {"mode": "disabled"}}
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """What `condition` returns once it is true."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"still not after {seconds} s"
+        time.sleep(0.2)
+    return found
+
+
+@pytest.fixture
+def tiny() -> Callable[..., dict[str, Any]]:
+    return tiny_config
+
+
+@pytest.fixture(name="wait_for")
+def waiting() -> Callable[..., Any]:
+    return wait_for
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """`axiom ui` on a free port, started in a folder that is not the project's."""
+    folder = tmp_path_factory.mktemp("web")
+    home = Home(folder / "home")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    web = Web(f"http://127.0.0.1:{port}", home)
+    with (folder / "ui.log").open("w") as log:
+        process = home.start(
+            "axiom", "ui", "--port", str(port), cwd=folder, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        wait_for(lambda: process.poll() is not None or _answers(web))
+        assert process.poll() is None, (folder / "ui.log").read_text()
+        yield web
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=30)
+        finally:
+            _end_group(process.pid)
+
+
+def _answers(web: Web) -> bool:
+    try:
+        return bool(web.ask("{ version }"))
+    except (URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def _end_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    """Debian's chromium without a screen; missing it skips the test, and fails it on CI."""
+    from selenium import webdriver
+
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        assert not os.environ.get("CI"), "chromium is missing on CI: `make debian` installs it"
+        pytest.skip("chromium and chromedriver are missing: `make debian` installs them")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    flags = "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking"
+    for flag in (*flags.split(), "disable-component-update", "disable-sync", "disable-dev-shm-usage"):
+        options.add_argument(f"--{flag}")
+    options.add_argument("--window-size=1500,1000")
+    options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    try:
+        yield driver
+    finally:
+        driver.quit()

@@ -1,0 +1,79 @@
+"""A person at the Dagster UI: changes one value in the Launchpad, launches, and sees the learning curve."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from selenium.common.exceptions import TimeoutException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support import expected_conditions as expected
+from selenium.webdriver.support.wait import WebDriverWait
+
+LAUNCHPAD = "/locations/axiom_dagster.definitions/jobs/train_and_eval/playground"
+EDITOR = "document.querySelector('.CodeMirror').CodeMirror"
+
+
+def button(words: str) -> tuple[str, str]:
+    return By.XPATH, f"//button[normalize-space()='{words}']"
+
+
+def click(browser: Any, place: tuple[str, str], seconds: float = 20) -> None:
+    WebDriverWait(browser, seconds).until(expected.element_to_be_clickable(place)).click()
+
+
+def dismiss_the_newsletter(browser: Any) -> None:
+    """Dagster asks newcomers for their address once, over everything else."""
+    try:
+        click(browser, button("Skip"), seconds=2)
+    except TimeoutException:
+        return
+    WebDriverWait(browser, 10).until(expected.invisibility_of_element_located((By.CSS_SELECTOR, ".dagster-backdrop")))
+
+
+@pytest.mark.browser
+def test_a_changed_value_is_launched_from_the_launchpad_and_its_learning_curve_is_seen(
+    web: Any, browser: Any, tiny: Callable[..., Any], wait_for: Callable[..., Any]
+) -> None:
+    browser.get(web.url + LAUNCHPAD)
+    WebDriverWait(browser, 30).until(expected.presence_of_element_located((By.CSS_SELECTOR, ".CodeMirror")))
+    dismiss_the_newsletter(browser)
+    offered = WebDriverWait(browser, 20).until(
+        lambda b: yaml.safe_load(b.execute_script(f"return {EDITOR}.getValue()"))
+    )
+    assert offered["ops"]["train"]["config"]["trainer"]["optimizer"]["learning_rate"] > 0
+
+    config = {"ops": {"train": {"config": tiny("typed", optimizer={"learning_rate": 0.00025})}}}
+    browser.execute_script(f"{EDITOR}.setValue(arguments[0])", yaml.safe_dump(config))
+    click(browser, button("Launch Run"))
+    WebDriverWait(browser, 20).until(expected.url_contains("/runs/"))
+    run_id = browser.current_url.partition("/runs/")[2][:36]
+    wait_for(lambda: web.status(run_id) in ("SUCCESS", "FAILURE"), seconds=90)
+    assert web.status(run_id) == "SUCCESS"
+
+    (manifest,) = web.home.manifests("typed")
+    assert manifest["run_id"] == run_id
+    assert manifest["spec"]["trainer"]["optimizer"]["learning_rate"] == 0.00025
+
+    browser.get(web.url + "/assets/analyze")
+    click(browser, (By.XPATH, "//tr[.//span[text()='learning_curve']]//a[text()='[Show Markdown]']"))
+    picture = (By.CSS_SELECTOR, "img[alt='learning_curve']")
+    image = WebDriverWait(browser, 20).until(expected.visibility_of_element_located(picture))
+    wait_for(lambda: image.get_property("naturalWidth") > 600, seconds=10)
+
+
+@pytest.mark.browser
+def test_a_bad_value_in_the_launchpad_is_refused_before_a_run_exists(
+    web: Any, browser: Any, tiny: Callable[..., Any]
+) -> None:
+    browser.get(web.url + LAUNCHPAD)
+    WebDriverWait(browser, 30).until(expected.presence_of_element_located((By.CSS_SELECTOR, ".CodeMirror")))
+    dismiss_the_newsletter(browser)
+    config = {"ops": {"train": {"config": tiny("refused", minibatch_size=255)}}}
+    browser.execute_script(f"{EDITOR}.setValue(arguments[0])", yaml.safe_dump(config))
+
+    click(browser, button("Launch Run"))
+    words = (By.XPATH, "//*[contains(text(), 'batch_size = 512 is not divisible by minibatch_size = 255')]")
+    WebDriverWait(browser, 20).until(expected.presence_of_element_located(words))
+    assert "refused" not in str(web.ask("{ runsOrError { ... on Runs { results { runConfigYaml } } } }"))
+    assert list(web.home.path.glob("runs/refused-*")) == []
