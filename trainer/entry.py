@@ -3,11 +3,11 @@
 import argparse
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from trainer.contract import (
     Manifest,
@@ -19,6 +19,7 @@ from trainer.contract import (
     save_experiment_spec,
 )
 from trainer.contract.spec_file import set_values
+from trainer.stopping import Cancelled, StopRequest
 
 if TYPE_CHECKING:
     from dagster_pipes import PipesContext
@@ -65,11 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m trainer`: exit code 0 done, 1 failed, 2 refused, 143 told to stop."""
     words = _parser().parse_intermixed_args(arguments)
     try:
-        run = _run_directory(words)
-        return _run(words.stage, run, words.train)
+        return _run(words.stage, _run_directory(words), words.train)
     except Refused as refusal:
         sys.stderr.write(f"refused: {refusal}\n")
         return REFUSED
+    except Cancelled:
+        return TERMINATED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,38 +103,28 @@ def _run_directory(words: argparse.Namespace) -> RunDirectory:
 def _run(stage: str, run: RunDirectory, train_manifest: Path | None) -> int:
     from dagster_pipes import PipesContext, PipesEnvVarParamsLoader, open_dagster_pipes
 
-    signal.signal(signal.SIGTERM, _stop)
+    stop = StopRequest()
     if not PipesEnvVarParamsLoader().is_dagster_pipes_process():
-        return _report(stage, run, train_manifest, None)
+        return _report(stage, run, train_manifest, None, stop)
     with open_dagster_pipes():
-        return _report(stage, run, train_manifest, PipesContext.get())
+        return _report(stage, run, train_manifest, PipesContext.get(), stop)
 
 
-def _report(stage: str, run: RunDirectory, train_manifest: Path | None, pipes: "PipesContext | None") -> int:
-    from trainer.engine.stages import Cancelled
+def _report(
+    stage: str, run: RunDirectory, train_manifest: Path | None, pipes: "PipesContext | None", stop: StopRequest
+) -> int:
     from trainer.reporters import reporter_for
 
+    run_id = pipes.run_id if pipes else None
     try:
-        with reporter_for(pipes) as reporter:
-            manifest = run_stage(
-                stage, run, reporter, train_manifest=train_manifest, run_id=pipes.run_id if pipes else None
-            )
+        with reporter_for(pipes) as chosen:
+            reporter = stop.heeded_by(chosen)
+            manifest = run_stage(stage, run, reporter, train_manifest=train_manifest, run_id=run_id)
             reporter.log(f"{stage} {manifest.status}: {run.manifest_file(stage)}")
-    except Cancelled:
-        return TERMINATED
     except Refused:
         raise
     except Exception as error:
-        import traceback
-
         traceback.print_exc()
         sys.stderr.write(f"{stage} failed: {type(error).__name__}: {error}\n")
         return FAILED
     return 0
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    from trainer.engine.stages import Cancelled
-
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Cancelled

@@ -2,6 +2,7 @@
 
 import math
 from io import BytesIO
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from assets.figures import evaluation_chart, learning_curve
 from trainer.contract import Episode, Interval, SimulationResult
 
 BLUE = (47, 111, 222)
+PALE_BLUE = (182, 205, 243)
 ORANGE = (224, 138, 60)
 
 
@@ -47,11 +49,14 @@ def share(picture: bytes, color: tuple[int, int, int], top: float = 0.0, bottom:
     return near / (image.width * image.height)
 
 
-def test_a_long_learning_curve_stays_under_the_size_that_metadata_can_carry():
-    picture = learning_curve([row(update, 10 + 3 * math.sin(update * 1.7)) for update in range(2000)], "long")
+def test_a_long_and_noisy_learning_curve_stays_under_the_size_that_metadata_can_carry():
+    noise = Random(0)
+    losses = ("losses/entropy", "losses/approx_kl", "losses/explained_variance")
+    rows = [row(update, noise.gauss(10, 3)) | {name: noise.random() for name in losses} for update in range(400)]
+    picture = learning_curve(rows, "long")
 
     assert picture.startswith(b"\x89PNG")
-    assert len(picture) < 100_000
+    assert len(picture) < 75_000, "base64 makes it a third longer: 100 kB"
 
 
 def test_a_learning_curve_draws_the_reward():
@@ -74,6 +79,12 @@ def test_a_missing_reward_is_a_gap_and_not_a_zero():
 
 def test_a_single_update_is_still_visible():
     assert share(learning_curve([row(0, 3.0)], "one"), BLUE, bottom=0.65) > 0
+
+
+def test_updates_between_gaps_are_still_visible():
+    rows = [row(update, 3.0 if update % 2 == 0 else None) for update in range(9)]
+
+    assert share(learning_curve(rows, "t"), PALE_BLUE, top=0.1, bottom=0.65) > 0.0001
 
 
 def test_the_same_rows_make_the_same_bytes():

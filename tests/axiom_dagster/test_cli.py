@@ -142,7 +142,8 @@ def test_runs_are_listed_with_their_rewards(finished: RunHandle):
     assert (row["instance_name"], row["status"], row["tag"]) == (finished.instance_name, "succeeded", "mine")
     assert row["mean_reward"]["arena/basic"] == finished.manifest()["eval_results"]["arena/basic"]["mean_reward"]
     assert finished.instance_name in axiom("runs").stdout
-    assert len(last_line(axiom("runs", "--json", "--limit", "1"))["runs"]) == 1
+    newer = TrainAndEvalExperiment(create_quick_experiment()).run(compute=FAKE)
+    assert [row["run_id"] for row in last_line(axiom("runs", "--json", "--limit", "1"))["runs"]] == [newer.run_id]
 
 
 def test_no_runs_is_no_error(home: Path):

@@ -25,10 +25,7 @@ from trainer.contract import (
     write_text,
 )
 from trainer.engine.environment import describe_environment
-
-
-class Cancelled(BaseException):
-    """The stage was told to stop; not an Exception, so that nothing on the way mistakes it for a failure."""
+from trainer.stopping import Cancelled
 
 
 @dataclass

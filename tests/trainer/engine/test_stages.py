@@ -1,6 +1,7 @@
 """However a stage ends, its manifest says so; and nothing is overwritten."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.contract import Refused, read_manifest
+from trainer.contract import Progress, Refused, read_manifest
 from trainer.engine.training import Diverged
 from trainer.entry import main, run_stage
+from trainer.stopping import Cancelled, StopRequest
 
 
 class Breaks(gymnasium.Env):
@@ -100,6 +102,27 @@ def test_sigterm_ends_the_trainer_and_its_workers_and_is_recorded(small, start):
     while any(is_alive(child) for child in children):
         assert time.monotonic() < deadline, "a worker outlived its trainer"
         time.sleep(0.05)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_stop_that_was_lost_on_the_way_is_heeded_at_the_next_progress(reporter):
+    class Finalizer:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        heeding = StopRequest().heeded_by(reporter)
+        progress = Progress(stage="train", done=1, total=2, steps_per_second=1, eta_seconds=1)
+        heeding.progress(progress)
+        finalizer = Finalizer()
+        del finalizer
+        with pytest.raises(Cancelled):
+            heeding.progress(progress)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert reporter.progresses == [progress]
 
 
 def test_the_environment_is_recorded_without_environment_variables(small, trained, monkeypatch):
