@@ -6,6 +6,7 @@ from typing import Any, Self
 import dagster as dg
 
 from assets.launchpad import run_config_of
+from axiom_dagster.preflight import check_environments
 from axiom_dagster.processes import PROCESS_TAG, this_process
 from axiom_dagster.run_handle import RunHandle
 from resources.compute import Compute
@@ -30,6 +31,7 @@ class TrainAndEvalExperiment:
     def prepare(self) -> Self:
         """Validate the spec, make the home and its Dagster instance ready; raises `Refused`. The run sets the seeds."""
         self.spec = TrainAndEvalSpec.accept(self.spec.plain())
+        check_environments(self.spec)
         self._instance = self._instance or dagster_instance()
         return self
 

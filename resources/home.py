@@ -12,6 +12,8 @@ DAGSTER_YAML = """\
 # Written once by axiom_dagster and never overwritten: edit it freely.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 concurrency:
   runs:
     # Each run trains in a process of its own; more runs than this wait in the queue.

@@ -1,12 +1,9 @@
 """Where a spec comes from: a preset's name, a spec file, or a recipe; it refuses, and never runs what it read."""
 
-import logging
 import runpy
 import sys
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager, redirect_stdout
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -27,28 +24,8 @@ PRESETS: dict[str, Callable[[], TrainAndEvalSpec]] = {"arena": create_experiment
 
 
 def spec_from(source: str, assignments: Iterable[str] = ()) -> TrainAndEvalSpec:
-    """The spec that `source` names, with each `path=value` set, checked as far as possible before a run exists."""
-    spec = set_values(_read(source), assignments)
-    check_environments(spec)
-    return spec
-
-
-def check_environments(spec: TrainAndEvalSpec) -> None:
-    """Refuse environments that cannot be made here; an orchestrator without the trainer's packages leaves it to it."""
-    if all(find_spec(package) for package in ("gymnasium", "mettagrid", "numpy")):
-        with _root_logger_kept():
-            import_module("trainer.entry").preflight(spec)
-
-
-@contextmanager
-def _root_logger_kept() -> Generator[None]:
-    # Importing mettagrid gives the root logger a handler, which would print every package's messages.
-    handlers, level = logging.root.handlers[:], logging.root.level
-    try:
-        yield
-    finally:
-        logging.root.handlers[:] = handlers
-        logging.root.setLevel(level)
+    """The spec that `source` names, with each `path=value` set."""
+    return set_values(_read(source), assignments)
 
 
 def _read(source: str) -> TrainAndEvalSpec:

@@ -25,8 +25,10 @@ def validate(source: Source, values: Values = None, as_json: AsJson = False) -> 
     """Check a spec and the environments that it names; exit code 2 if it would be refused."""
     with refusals(as_json=as_json):
         from axiom_dagster.cli.source import spec_from
+        from axiom_dagster.preflight import check_environments
 
         spec = spec_from(source, values or ())
+        check_environments(spec)
     if as_json:
         answer_json({"valid": True, "name": spec.name, "spec_hash": spec.spec_hash})
     else:

@@ -22,6 +22,7 @@ from axiom_dagster import (
     RunHandle,
     TrainAndEvalExperiment,
     all_runs,
+    create_experiment,
     create_quick_experiment,
 )
 from axiom_dagster.processes import has_ended, interrupt, this_process
@@ -66,6 +67,13 @@ def test_a_tag_that_cannot_name_a_run_is_refused_before_a_run_exists(experiment:
     with pytest.raises(Refused, match="a tag is 1 to 80"):
         experiment().run(tag, compute=FAKE)
     assert all_runs() == []
+
+
+def test_an_unknown_environment_is_refused_before_anything_is_made(home: Path) -> None:
+    spec = create_experiment(trainer={"curriculum": {"env": {"id": "CartPole-v9"}}})
+    with pytest.raises(Refused, match=r"trainer\.curriculum\.env\.id = 'CartPole-v9': unknown environment"):
+        TrainAndEvalExperiment(spec).run()
+    assert not home.exists() or list(home.rglob("*")) == []
 
 
 def test_any_object_that_computes_can_be_given(experiment: Callable[..., Any]) -> None:

@@ -69,11 +69,13 @@ def test_the_same_file_dropped_again_is_a_new_run(inbox: Path, instance: dg.Dags
 def test_a_bad_file_is_moved_aside_with_its_error(inbox: Path, instance: dg.DagsterInstance) -> None:
     (inbox / "bad.yaml").write_text("trainer: {batchsize: 3}\n")
     (inbox / "torn.json").write_text('{"name": ')
-    for name in ("bad.yaml", "torn.json"):
+    (inbox / "strange.yaml").write_text("trainer: {curriculum: {env: {id: CartPole-v9}}}\n")
+    for name in ("bad.yaml", "torn.json", "strange.yaml"):
         settled(inbox / name)
     settled(save_experiment_spec(create_quick_experiment(), inbox / "good.yaml"))
     assert len(tick(instance)) == 1
     assert "did you mean 'batch_size'" in (inbox / "refused" / "bad.yaml.error.txt").read_text()
+    assert "did you mean 'CartPole-v1'" in (inbox / "refused" / "strange.yaml.error.txt").read_text()
     assert "not JSON" in (inbox / "refused" / "torn.json.error.txt").read_text()
     assert sorted(file.name for file in inbox.iterdir()) == ["good.yaml", "refused"]
 

@@ -96,6 +96,7 @@ def test_setting_values_to_what_they_are_changes_nothing(spec):
         ({"system": {"device": "tpu"}}, "system.device = 'tpu'"),
         ({"agent": {"core": "gru"}, "trainer": {"minibatch_size": 32}}, "must be a multiple of 64 steps"),
         ({"controls": {"seed": -1}}, "controls.seed = -1"),
+        ({"controls": {"seed": True}}, "'seed' is true, not a number"),
         ({"agent": {"hidden_sizes": []}}, "agent.hidden_sizes = []"),
     ],
 )

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import yaml
-from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.wait import WebDriverWait
@@ -22,22 +21,12 @@ def click(browser: Any, place: tuple[str, str], seconds: float = 20) -> None:
     WebDriverWait(browser, seconds).until(expected.element_to_be_clickable(place)).click()
 
 
-def dismiss_the_newsletter(browser: Any) -> None:
-    """Dagster asks newcomers for their address once, over everything else."""
-    try:
-        click(browser, button("Skip"), seconds=2)
-    except TimeoutException:
-        return
-    WebDriverWait(browser, 10).until(expected.invisibility_of_element_located((By.CSS_SELECTOR, ".dagster-backdrop")))
-
-
 @pytest.mark.browser
 def test_a_changed_value_is_launched_from_the_launchpad_and_its_learning_curve_is_seen(
     web: Any, browser: Any, tiny: Callable[..., Any], wait_for: Callable[..., Any]
 ) -> None:
     browser.get(web.url + LAUNCHPAD)
     WebDriverWait(browser, 30).until(expected.presence_of_element_located((By.CSS_SELECTOR, ".CodeMirror")))
-    dismiss_the_newsletter(browser)
     offered = WebDriverWait(browser, 20).until(
         lambda b: yaml.safe_load(b.execute_script(f"return {EDITOR}.getValue()"))
     )
@@ -68,7 +57,6 @@ def test_a_bad_value_in_the_launchpad_is_refused_before_a_run_exists(
 ) -> None:
     browser.get(web.url + LAUNCHPAD)
     WebDriverWait(browser, 30).until(expected.presence_of_element_located((By.CSS_SELECTOR, ".CodeMirror")))
-    dismiss_the_newsletter(browser)
     config = {"ops": {"train": {"config": tiny("refused", minibatch_size=255)}}}
     browser.execute_script(f"{EDITOR}.setValue(arguments[0])", yaml.safe_dump(config))
 

@@ -10,6 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from trainer.contract.refusal import Refused, nearest
 
+NUMBERS: tuple[Any, ...] = (int, float)
+
 
 class FrozenModel(BaseModel):
     """Plain immutable data. Unknown keys, NaN and infinities are refused; `long_names` maps aliases to fields."""
@@ -31,6 +33,10 @@ class FrozenModel(BaseModel):
                 )
             if field in named:
                 raise PydanticCustomError("given_twice", "'{field}' is given twice", {"field": field})
+            if isinstance(value, bool) and cls.model_fields[field].annotation in NUMBERS:
+                raise PydanticCustomError(
+                    "not_a_number", "'{field}' is {value}, not a number", {"field": field, "value": str(value).lower()}
+                )
             named[field] = value
         return named
 
