@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer.contract import (
+    ARENA,
     Manifest,
     Refused,
     Reporter,
@@ -50,11 +51,16 @@ def run_stage(
 
 
 def preflight(spec: TrainAndEvalSpec) -> None:
-    """Refuse, before a run exists, environments that are unknown here or cannot be made; takes about a second."""
+    """Refuse, before a run exists, environments that are unknown here or cannot be made.
+
+    An arena that its config accepts can always be made: MettaGrid is not loaded for it.
+    """
     from trainer.envs.make import spaces_of
 
     simulations = {f"eval_configs.{name}": env for name, env in spec.eval_configs.items()}
     for path, env in {"trainer.curriculum.env": spec.trainer.curriculum.env, **simulations}.items():
+        if env.id == ARENA:
+            continue
         try:
             spaces_of(env)
         except Refused as refusal:

@@ -1,7 +1,7 @@
 """The contract: what is written to and read from a run directory; plain data, free of torch."""
 
 from trainer.contract.agent import AgentConfig, SystemConfig, WandbConfig
-from trainer.contract.environment import ArenaConfig, ArenaRewards, EnvConfig
+from trainer.contract.environment import ARENA, ArenaConfig, ArenaRewards, EnvConfig
 from trainer.contract.manifest import (
     Artifact,
     Episode,
@@ -30,6 +30,7 @@ from trainer.contract.trainer_config import (
 )
 
 __all__ = [
+    "ARENA",
     "NAME",
     "AgentConfig",
     "ArenaConfig",

@@ -19,7 +19,7 @@ def create_quick_experiment(**fields: Any) -> TrainAndEvalSpec:
     quick: dict[str, Any] = {
         "name": "quick",
         "trainer": {
-            "total_timesteps": 65_536,
+            "total_timesteps": 49_152,
             "batch_size": 2048,
             "minibatch_size": 512,
             "optimizer": {"learning_rate": 3e-3},
