@@ -9,8 +9,9 @@ from typing import Any
 
 from dagster_pipes import PipesContext
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 
 from trainer.contract import Progress, Reporter
 
@@ -100,8 +101,10 @@ def reporter_for(pipes: PipesContext | None) -> Iterator[Reporter]:
     if pipes is not None:
         yield PipesReporter(pipes)
     elif sys.stdout.isatty():
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Bar(*columns, TextColumn("{task.fields[numbers]}"), console=Console()) as bar:
+        name = TextColumn("{task.description}", table_column=Column(min_width=len("evaluate"), no_wrap=True))
+        numbers = TextColumn("{task.fields[numbers]}", table_column=Column(ratio=1, no_wrap=True))
+        columns = (name, BarColumn(20), TaskProgressColumn(), TimeRemainingColumn(compact=True), numbers)
+        with Bar(*columns, console=Console(), expand=True) as bar:
             yield TerminalReporter(bar)
     else:
         yield LineReporter()

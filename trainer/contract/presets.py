@@ -18,6 +18,7 @@ def create_quick_experiment(**fields: Any) -> TrainAndEvalSpec:
     arena |= {"rewards": {"ore": 0.1, "battery": 0.5, "heart": 1.0}}
     quick: dict[str, Any] = {
         "name": "quick",
+        "wandb": {"mode": "disabled"},
         "trainer": {
             "total_timesteps": 49_152,
             "batch_size": 2048,
