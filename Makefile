@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 TORCH := $(shell grep '^torch==' constraints.txt)
-CHROMIUM_PACKAGES := chromium chromium-driver
+CHROMIUM_PACKAGES := chromium chromium-driver fonts-liberation
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format bench docs ui debian
@@ -47,5 +47,5 @@ ui: $(READY) ## Start the Dagster UI on http://127.0.0.1:3000.
 	$(BIN)/axiom ui
 
 debian: ## Install the Debian packages of the browser tests, as root.
-	command -v chromium chromedriver >/dev/null || \
+	command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
 	{ apt-get update --quiet=2 && apt-get install --yes --quiet=2 --no-install-recommends $(CHROMIUM_PACKAGES); }
