@@ -1,6 +1,7 @@
 """What PPO learns on CartPole-v1 and Acrobot-v1 at stable-baselines3-zoo's settings, over three seeds.
 
-Settings: rl-baselines3-zoo, hyperparams/ppo.yml. Stable-baselines3's network is two trunks of 64, 64 with tanh.
+Settings: rl-baselines3-zoo, hyperparams/ppo.yml, Acrobot for half its timesteps. Stable-baselines3's network is two
+trunks of 64, 64 with tanh. It rescales observations and rewards at every step, we once an update.
 """
 
 import json

@@ -14,7 +14,7 @@ def create_quick_experiment(**fields: Any) -> TrainAndEvalSpec:
     """A small arena that still learns something measurable in under 20 s on two cores. `fields` replace defaults."""
     arena: dict[str, Any] = {"num_agents": 8, "width": 13, "height": 13, "max_steps": 200}
     arena |= {"num_mines": 8, "num_generators": 4, "num_altars": 4, "num_lasers": 1, "num_armories": 1}
-    # With every link of the chain paid for well, a minute of learning shrinks to seconds.
+    # Every link of the chain is paid for well, so that a few seconds of training show in the intervals.
     arena |= {"rewards": {"ore": 0.1, "battery": 0.5, "heart": 1.0}}
     quick: dict[str, Any] = {
         "name": "quick",
