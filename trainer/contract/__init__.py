@@ -12,10 +12,8 @@ from trainer.contract.manifest import (
     Status,
     read_manifest,
 )
-from trainer.contract.model import FrozenModel, digest_of
 from trainer.contract.presets import create_experiment, create_quick_experiment
 from trainer.contract.progress import Progress, Reporter
-from trainer.contract.refusal import Problem, Refused, nearest
 from trainer.contract.run_directory import RunDirectory, atomic_file, file_digest, write_text
 from trainer.contract.spec import NAME, AxiomControls, ExperimentSpec, TrainAndEvalSpec
 from trainer.contract.spec_file import load_experiment_spec, save_experiment_spec, set_values, spec_yaml
@@ -28,6 +26,8 @@ from trainer.contract.trainer_config import (
     TorchProfilerConfig,
     TrainerConfig,
 )
+from trainer.plain.model import FrozenModel, digest_of
+from trainer.plain.refusal import Problem, Refused, nearest
 
 __all__ = [
     "ARENA",

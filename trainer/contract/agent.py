@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from trainer.contract.model import FrozenModel
+from trainer.plain.model import FrozenModel
 
 
 class AgentConfig(FrozenModel):

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from trainer.contract.model import FrozenModel
+from trainer.plain.model import FrozenModel
 
 ARENA = "arena"
 

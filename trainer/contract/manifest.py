@@ -7,9 +7,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from trainer.contract.model import FrozenModel, digest_of
-from trainer.contract.refusal import Refused
 from trainer.contract.run_directory import RunDirectory, file_digest, write_text
+from trainer.plain.model import FrozenModel, digest_of
+from trainer.plain.refusal import Refused
 
 Stage = Literal["train", "evaluate", "analyze"]
 Status = Literal["succeeded", "failed", "cancelled"]

@@ -5,7 +5,7 @@ from typing import Protocol
 from pydantic import Field
 
 from trainer.contract.manifest import Stage
-from trainer.contract.model import FrozenModel
+from trainer.plain.model import FrozenModel
 
 
 class Progress(FrozenModel):

@@ -9,8 +9,8 @@ from pydantic_core.core_schema import ValidationInfo
 
 from trainer.contract.agent import AgentConfig, SystemConfig, WandbConfig
 from trainer.contract.environment import ARENA, EnvConfig
-from trainer.contract.model import FrozenModel, digest_of
 from trainer.contract.trainer_config import TrainerConfig
+from trainer.plain.model import FrozenModel, digest_of
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}\Z"
 SIMULATION_NAME = r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z"

@@ -8,10 +8,10 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from trainer.contract.model import FrozenModel
-from trainer.contract.refusal import Refused, nearest
 from trainer.contract.run_directory import write_text
 from trainer.contract.spec import TrainAndEvalSpec, default_simulations
+from trainer.plain.model import FrozenModel
+from trainer.plain.refusal import Refused, nearest
 
 
 def save_experiment_spec(spec: TrainAndEvalSpec, path: str | Path) -> Path:

@@ -8,8 +8,8 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from trainer.contract.environment import EnvConfig
-from trainer.contract.model import FrozenModel
-from trainer.contract.refusal import nearest
+from trainer.plain.model import FrozenModel
+from trainer.plain.refusal import nearest
 
 GROUPS = Path(__file__).parents[1] / "configs"
 

@@ -10,10 +10,10 @@ import numpy as np
 from gymnasium import spaces
 
 from trainer.contract.environment import ARENA, EnvConfig
-from trainer.contract.refusal import Refused, nearest
 from trainer.envs.arrays import StepArrays
 from trainer.envs.interface import ActionSpace, BoxActions, DiscreteActions, Spaces, VectorObservations
 from trainer.envs.replay import write_replay
+from trainer.plain.refusal import Refused, nearest
 
 
 def gym_spaces(config: EnvConfig) -> Spaces:

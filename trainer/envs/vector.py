@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract.environment import EnvConfig
-from trainer.contract.refusal import Refused
 from trainer.envs.arrays import StepArrays, bytes_needed
 from trainer.envs.group import EnvGroup
 from trainer.envs.interface import ActionSpace, DiscreteActions, EpisodeEnd
 from trainer.envs.make import spaces_of
 from trainer.envs.worker import Worker, WorkerPlan
+from trainer.plain.refusal import Refused
 
 
 class _Side(Protocol):

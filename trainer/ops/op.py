@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
-from trainer.contract.model import FrozenModel
 from trainer.ops.slots import Estimate, Experience, Gradients, Loss, OptimizerStep, Sample
+from trainer.plain.model import FrozenModel
 
 if TYPE_CHECKING:
     from torch import Tensor

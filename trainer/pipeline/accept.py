@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from string import Formatter
 from typing import Any
 
-from trainer.contract.refusal import Refused
 from trainer.pipeline.checks import Check
 from trainer.pipeline.guards import Guard
 from trainer.pipeline.steps import Body, Step
 from trainer.pipeline.structure import names_at_top, names_of
+from trainer.plain.refusal import Refused
 
 
 def accept_name(path: str, name: Any) -> None:

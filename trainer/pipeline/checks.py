@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
-from trainer.contract.refusal import Problem, Refused
+from trainer.plain.refusal import Problem, Refused
 
 Level = Literal["FAIL", "WARN"]
 

@@ -1,8 +1,8 @@
 """One digest of all that a pipeline is: names, kinds, bounds, exposure, callables, overrides; never of its runs."""
 
-from trainer.contract.model import digest_of
 from trainer.pipeline.identity import described
 from trainer.pipeline.steps import Body
+from trainer.plain.model import digest_of
 
 
 def fingerprint(body: Body) -> str:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.contract.refusal import Refused
 from trainer.pipeline.errors import GuardRefused
+from trainer.plain.refusal import Refused
 
 _log = logging.getLogger("trainer.pipeline")
 _Function = Callable[[Any], Any]

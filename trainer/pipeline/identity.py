@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from trainer.contract.model import digest_of
+from trainer.plain.model import digest_of
 
 
 def label(thing: Any) -> str:

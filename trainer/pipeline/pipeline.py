@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from trainer.contract.refusal import Problem, Refused
 from trainer.pipeline.accept import (
     accept_all,
     accept_bound,
@@ -28,6 +27,7 @@ from trainer.pipeline.interventions import Hook
 from trainer.pipeline.render import Format, render, replacement_name
 from trainer.pipeline.steps import Body, Branch, Call, Function, Join, Log, Map, Membrane, Observe, Repeat, Step
 from trainer.pipeline.structure import exposed_at, hole_at, is_hole, names_at_top, open_holes, rebuilt, walk
+from trainer.plain.refusal import Problem, Refused
 
 
 @dataclass(frozen=True)

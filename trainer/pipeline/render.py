@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import count, pairwise
 from typing import Literal
 
-from trainer.contract.refusal import Refused, nearest
 from trainer.pipeline.identity import label
 from trainer.pipeline.steps import Body, Branch, Call, Repeat, Step
 from trainer.pipeline.structure import is_hole
+from trainer.plain.refusal import Refused, nearest
 
 Format = Literal["text", "mermaid"]
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from trainer.contract.refusal import Refused, nearest
 from trainer.pipeline.steps import Body, Join, Repeat, Step
+from trainer.plain.refusal import Refused, nearest
 
 
 def walk(body: Body, prefix: str = "") -> Iterator[tuple[str, Step]]:

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from trainer.contract.environment import EnvConfig
-from trainer.contract.refusal import Refused
 from trainer.envs.interface import BoxActions, DiscreteActions, VectorObservations
 from trainer.envs.vector import VectorEnv
+from trainer.plain.refusal import Refused
 
 
 def test_a_fallen_pole_is_a_termination_with_its_last_observation(play) -> None:

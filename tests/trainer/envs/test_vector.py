@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from trainer.contract.environment import EnvConfig
-from trainer.contract.refusal import Refused
 from trainer.envs.vector import VectorEnv
+from trainer.plain.refusal import Refused
 
 CONFIGS = ["arena", "CartPole-v1", "Pendulum-v1"]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from trainer.contract.refusal import Refused
 from trainer.pipeline import Check, Pipeline, PipelineFrozen, retry, timeout
+from trainer.plain.refusal import Refused
 
 
 def double(x: int) -> int:

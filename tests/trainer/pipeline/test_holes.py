@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from trainer.contract.refusal import Refused
 from trainer.pipeline import CheckFailed, Pipeline, in_range, step_of
+from trainer.plain.refusal import Refused
 
 
 def plus(number: int) -> Pipeline:

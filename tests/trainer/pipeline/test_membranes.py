@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from trainer.contract.refusal import Refused
 from trainer.pipeline import Check, CheckFailed, Pipeline, step_of
+from trainer.plain.refusal import Refused
 
 
 def checked(check: Check, expected: Any = None) -> Pipeline:

@@ -1,7 +1,7 @@
 import pytest
 
-from trainer.contract.refusal import Refused
 from trainer.pipeline import Pipeline, in_range, retry
+from trainer.plain.refusal import Refused
 
 
 def same(x: int) -> int:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from trainer.contract.refusal import Refused
 from trainer.pipeline import Pipeline, step_of
+from trainer.plain.refusal import Refused
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from trainer.contract.refusal import Refused
 from trainer.pipeline import Pipeline
+from trainer.plain.refusal import Refused
 
 
 def same(x: Any) -> Any:

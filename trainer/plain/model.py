@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self, cast
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from trainer.contract.refusal import Refused, nearest
+from trainer.plain.refusal import Refused, nearest
 
 NUMBERS: tuple[Any, ...] = (int, float)
 
