@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,6 +21,26 @@ class Op(FrozenModel):
 
     slot: ClassVar[str]
     name: ClassVar[str]
+
+
+class CurriculumOp(Op):
+    """Says what each environment plays from its next episode on; called before each rollout."""
+
+    slot: ClassVar[str] = "curriculum"
+
+    def __call__(self, lesson: Lesson) -> Sequence[Task]:
+        """Assign: one task for each of `num_envs` environments."""
+        raise TypeError(f"{type(self).__name__} has no implementation of __call__")
+
+
+class RewardOp(Op):
+    """Says what each step is worth, before rewards are scaled; no gradient passes."""
+
+    slot: ClassVar[str] = "compute_reward"
+
+    def __call__(self, earned: Earned) -> "Floats | float":
+        """Pay: float32 (T, N), or one number for every step."""
+        raise TypeError(f"{type(self).__name__} has no implementation of __call__")
 
 
 class AdvantageOp(Op):

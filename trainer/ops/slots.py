@@ -1,11 +1,11 @@
 """What the op in each slot is given, and what it owes; records only, importable without torch.
 
-Legend: T steps, N slots (agents over all environments), B agent-steps of a minibatch.
+Legend: T steps, N slots (agents over all environments), B agent-steps of a minibatch, P parameters.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,6 +14,48 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Flags = NDArray[np.bool_]
+
+Task = Mapping[str, Any]
+"""Values by their path in the environment's config (`{"arena.num_mines": 4}`); empty: the config as it is."""
+
+
+@dataclass(frozen=True)
+class TaskEnd:
+    """An episode that ended: the task it was played with, its return (mean over agents) and its length in steps."""
+
+    task: Task
+    reward: float
+    length: int
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """For `curriculum`: what is known before a rollout begins.
+
+    `ended` are the episodes that ended since the last call, oldest first; `progress` in [0, 1) is the part of all
+    updates that is done. `state` is the op's memory between calls, arrays by name: empty at first, saved in
+    checkpoints. All chance must come from `generator`.
+    """
+
+    num_envs: int
+    ended: Sequence[TaskEnd]
+    progress: float
+    state: "dict[str, NDArray[np.float64]]"
+    generator: "np.random.Generator"
+
+
+@dataclass(frozen=True)
+class Earned:
+    """For `compute_reward`: what N slots saw, did and were paid in T steps; `ends` where an episode ended.
+
+    `rewards` and `ends` are arrays (T, N); `observations` (T, N, *) and `actions` (T, N) or (T, N, d) are tensors on
+    the policy's device.
+    """
+
+    rewards: "Floats"
+    ends: "Flags"
+    observations: "Tensor"
+    actions: "Tensor"
 
 
 @dataclass(frozen=True)
@@ -93,6 +135,38 @@ class OptimizerStep:
     learning_rate: float
     hidden: "Sequence[Matrix]"
     state: "dict[str, Tensor]"
+
+
+@dataclass(frozen=True)
+class Descent:
+    """For `optimizer`, the whole of it: the gradients of a minibatch (P,), and all that a step along them needs.
+
+    `norm` is that of the gradients before they are clipped; none until then.
+    """
+
+    parameters: "Tensor"
+    gradients: "Tensor"
+    max_norm: float
+    learning_rate: float
+    hidden: "Sequence[Matrix]"
+    state: "dict[str, Tensor]"
+    norm: "Tensor | None" = None
+
+    def to_clip(self) -> Gradients:
+        """What `clip_gradients` is given."""
+        return Gradients(self.gradients, self.max_norm)
+
+    def clipped(self, norm: "Tensor") -> "Descent":
+        """What is known when `clip_gradients` is done."""
+        return replace(self, norm=norm)
+
+    def to_step(self) -> OptimizerStep:
+        """What `adam_step` is given."""
+        return OptimizerStep(self.parameters, self.gradients, self.learning_rate, self.hidden, self.state)
+
+    def stepped(self, _: None) -> "Tensor | None":
+        """What the optimizer owes when `adam_step` is done: the norm of the gradients before."""
+        return self.norm
 
 
 @dataclass(frozen=True)
