@@ -6,11 +6,23 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
-from trainer.ops.slots import Estimate, Experience, Gradients, Loss, OptimizerStep, Sample
+from trainer.ops.slots import (
+    Earned,
+    Estimate,
+    Experience,
+    Gradients,
+    Lesson,
+    Loss,
+    OptimizerStep,
+    Sample,
+    Task,
+)
 from trainer.plain.model import FrozenModel
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from trainer.ops.slots import Floats
 
 
 class Op(FrozenModel):
