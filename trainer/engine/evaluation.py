@@ -134,7 +134,7 @@ class Simulation:
         def act(envs: VectorEnv) -> NDArray[np.generic]:
             nonlocal state
             if state is None:
-                state = policy.core.initial_state(envs.num_slots).to(self.device)
+                state = policy.initial_state(envs.num_slots).to(self.device)
             tokens = isinstance(envs.observation_space, TokenObservations)
             seen = trim(envs.observations) if tokens else envs.observations.copy()
             starts = torch.from_numpy(envs.terminated | envs.truncated).to(self.device)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trainer.envs.interface import EpisodeEnd, TokenObservations
 from trainer.envs.vector import VectorEnv
-from trainer.policies.actor_critic import ActorCritic
+from trainer.policies.actor_critic import Policy
 
 RECENT_RETURNS = 100
 
@@ -51,7 +51,7 @@ class Collector:
         self._state: Tensor | None = None
         envs.reset(seeds)
 
-    def collect(self, policy: ActorCritic, steps: int) -> Rollout:
+    def collect(self, policy: Policy, steps: int) -> Rollout:
         """Act for `steps` steps in every environment."""
         slots = self.envs.num_slots
         state = first_state = self._state_of(policy)
@@ -87,12 +87,12 @@ class Collector:
             ends=ends,
         )
 
-    def _state_of(self, policy: ActorCritic) -> Tensor:
+    def _state_of(self, policy: Policy) -> Tensor:
         if self._state is None:
-            self._state = policy.core.initial_state(self.envs.num_slots).to(self.device)
+            self._state = policy.initial_state(self.envs.num_slots).to(self.device)
         return self._state
 
-    def _final_values(self, policy: ActorCritic, state: Tensor) -> NDArray[np.float32]:
+    def _final_values(self, policy: Policy, state: Tensor) -> NDArray[np.float32]:
         """V of the final observations of slots that were truncated in this step, else 0."""
         values = np.zeros(self.envs.num_slots, np.float32)
         cut = np.flatnonzero(self.envs.truncated & ~self.envs.terminated)
@@ -104,7 +104,7 @@ class Collector:
 
     def _chain(
         self,
-        policy: ActorCritic,
+        policy: Policy,
         values: NDArray[np.float32],
         next_values: NDArray[np.float32],
         ends: NDArray[np.bool_],
@@ -120,6 +120,19 @@ class Collector:
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(array).to(self.device)
+
+
+@dataclass(frozen=True)
+class Collection:
+    """For `rollout`: who acts, where, and for how many steps."""
+
+    collector: Collector
+    policy: Policy
+    steps: int
+
+    def collect(self) -> Rollout:
+        """The rollout that the spec declares: the policy acts in every environment, step after step."""
+        return self.collector.collect(self.policy, self.steps)
 
 
 def trim(tokens: NDArray[np.generic]) -> NDArray[np.generic]:

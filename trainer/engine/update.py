@@ -16,7 +16,7 @@ from trainer.engine.optimizer import Optimizer
 from trainer.engine.rollout import Rollout
 from trainer.ops.op import LossOp
 from trainer.ops.slots import Loss, Sample
-from trainer.policies.actor_critic import ActorCritic
+from trainer.policies.actor_critic import Policy
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Learner:
 
     def __init__(
         self,
-        policy: ActorCritic,
+        policy: Policy,
         optimizer: Optimizer,
         compute_loss: LossOp,
         config: TrainerConfig,
@@ -77,17 +77,16 @@ class Learner:
     def _loss(self, minibatch: Minibatch, clip_coef: float) -> Loss:
         judged = self.policy(minibatch.observations, minibatch.state, minibatch.starts)
         parameters = judged.parameters.flatten(0, 1)
-        head = self.policy.head
         advantages = minibatch.advantages.flatten()
         ppo = self.config.ppo
         sample = Sample(
-            log_probs=head.log_prob(parameters, minibatch.actions.flatten(0, 1)),
+            log_probs=self.policy.log_prob(parameters, minibatch.actions.flatten(0, 1)),
             old_log_probs=minibatch.log_probs.flatten(),
             advantages=normalize(advantages) if ppo.normalize_advantages else advantages,
             values=judged.values.flatten(),
             old_values=minibatch.values.flatten(),
             returns=minibatch.returns.flatten(),
-            entropy=head.entropy(parameters),
+            entropy=self.policy.entropy(parameters),
             clip_coef=clip_coef,
             value_clip_coef=ppo.value_clip_coef,
             value_coef=ppo.value_coef,

@@ -1,6 +1,7 @@
 """The agent: encoder, optional core, action head and value head; never an environment or a loss."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Generator, Tensor, nn
@@ -41,6 +42,44 @@ class Decision:
     state: Tensor
 
 
+class Policy(Protocol):
+    """What the op in the slot `policy` owes: a `torch.nn.Module` with these methods, its parameters all registered.
+
+    Legend: T steps, N slots, B rows, * the shape of an observation. `state` (S, N, H) is what a recurrent policy
+    remembers; without memory S is 0, and it must still be passed on.
+    """
+
+    def __call__(self, observations: Tensor, state: Tensor, starts: Tensor) -> Judgement:
+        """Judge observations (T, N, *) from the state before them; `starts` (T, N): an episode begins there."""
+        ...
+
+    def act(
+        self, observations: Tensor, state: Tensor, starts: Tensor, generator: Generator, *, greedy: bool = False
+    ) -> Decision:
+        """Choose an action for each of N observations (N, *), without gradients, all chance from `generator`."""
+        ...
+
+    def value(self, observations: Tensor, state: Tensor, starts: Tensor) -> Tensor:
+        """Values (N,) of N observations, without gradients."""
+        ...
+
+    def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:
+        """Log-probabilities (B,) of the actions under the judged parameters (B, P)."""
+        ...
+
+    def entropy(self, parameters: Tensor) -> Tensor:
+        """Entropies (B,) in nats of the judged parameters (B, P)."""
+        ...
+
+    def initial_state(self, slots: int) -> Tensor:
+        """The state (S, N, H) before any episode."""
+        ...
+
+    def observe(self, observations: Tensor) -> None:
+        """Learn the scale of observations (B, *), if that is done."""
+        ...
+
+
 class ActorCritic(nn.Module):
     """Policy and value function. Vectors without a core get two separate trunks; all else shares one."""
 
@@ -77,8 +116,32 @@ class ActorCritic(nn.Module):
         """Values (N,) of N observations."""
         return self(observations.unsqueeze(0), state, starts.unsqueeze(0)).values[0]
 
+    def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:
+        """Log-probabilities (B,) of the actions under the judged parameters (B, P)."""
+        return self.head.log_prob(parameters, actions)
+
+    def entropy(self, parameters: Tensor) -> Tensor:
+        """Entropies (B,) in nats of the judged parameters (B, P)."""
+        return self.head.entropy(parameters)
+
+    def initial_state(self, slots: int) -> Tensor:
+        """The core's state (S, N, H) before any episode."""
+        return self.core.initial_state(slots)
+
     def observe(self, observations: Tensor) -> None:
         """Let the scaling of vector observations (B, *) learn from a batch."""
         for module in self.modules():
             if isinstance(module, VectorEncoder):
                 module.observe(observations)
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """For `policy`: what the agent sees and does, and the network that the spec describes."""
+
+    spaces: Spaces
+    agent: AgentConfig
+
+    def actor_critic(self) -> ActorCritic:
+        """The policy that the spec declares; torch's global generator, which is seeded, draws its weights."""
+        return ActorCritic(self.spaces, self.agent)
