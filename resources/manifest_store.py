@@ -15,10 +15,10 @@ from trainer.contract import (
     Refused,
     RunDirectory,
     TrainAndEvalSpec,
+    begin_run,
     load_experiment_spec,
     nearest,
     read_manifest,
-    save_experiment_spec,
 )
 
 INSTANCE_NAME_TAG = "axiom/instance_name"
@@ -71,7 +71,7 @@ class ManifestStore(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
             raise Refused.one("run_id", run_id, "this Dagster instance knows no such run")
         run = RunDirectory(self.runs / instance_name(spec.name, record))
         if not run.spec_file.exists():
-            save_experiment_spec(spec, run.spec_file)
+            begin_run(spec, run)
         elif load_experiment_spec(run.spec_file) != spec:
             raise Refused.one("run.yaml", str(run.spec_file), "belongs to another spec; no run directory is used twice")
         return run

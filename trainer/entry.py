@@ -4,11 +4,13 @@ import argparse
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from trainer.algorithm.overrides import Replacement
 from trainer.contract import (
     ARENA,
     Manifest,
@@ -16,8 +18,8 @@ from trainer.contract import (
     Reporter,
     RunDirectory,
     TrainAndEvalSpec,
+    begin_run,
     load_experiment_spec,
-    save_experiment_spec,
 )
 from trainer.contract.spec_file import set_values
 from trainer.stopping import Cancelled, StopRequest
@@ -35,18 +37,23 @@ def run_stage(
     *,
     train_manifest: Path | None = None,
     run_id: str | None = None,
+    functions: Mapping[str, Replacement] = MappingProxyType({}),
 ) -> Manifest:
     """Run `train` or `evaluate` in a run directory whose `run.yaml` is written; returns the manifest that it left.
+
+    `functions` are the overrides, by path, that exist in this process only.
 
     Raises `Refused` before anything is done with bad input, and whatever the stage raised after its manifest, with
     status `failed` or `cancelled`, was written.
     """
     from trainer.engine.stages import run_evaluate, run_train
 
+    if run.source.is_dir() and str(run.source) not in sys.path:
+        sys.path.insert(0, str(run.source))
     if stage == "train":
-        return run_train(run, reporter, run_id)
+        return run_train(run, reporter, run_id, functions)
     if stage == "evaluate":
-        return run_evaluate(run, reporter, run_id, train_manifest)
+        return run_evaluate(run, reporter, run_id, functions, train_manifest)
     raise Refused.one("stage", stage, "the trainer runs 'train' and 'evaluate'")
 
 
@@ -100,7 +107,7 @@ def _run_directory(words: argparse.Namespace) -> RunDirectory:
             )
         spec = set_values(load_experiment_spec(words.spec), words.values)
         preflight(spec)
-        save_experiment_spec(spec, run.spec_file)
+        begin_run(spec, run)
     elif words.values:
         raise Refused.one("path=value", words.values, "the run's spec is fixed in run.yaml; values go with --spec")
     return run

@@ -7,6 +7,7 @@ from trainer.contract.manifest import (
     Episode,
     Interval,
     Manifest,
+    OpRecord,
     SimulationResult,
     Stage,
     Status,
@@ -16,7 +17,7 @@ from trainer.contract.presets import create_experiment, create_quick_experiment
 from trainer.contract.progress import Progress, Reporter
 from trainer.contract.run_directory import RunDirectory, atomic_file, file_digest, write_text
 from trainer.contract.spec import NAME, AxiomControls, ExperimentSpec, TrainAndEvalSpec
-from trainer.contract.spec_file import load_experiment_spec, save_experiment_spec, set_values, spec_yaml
+from trainer.contract.spec_file import begin_run, load_experiment_spec, save_experiment_spec, set_values, spec_yaml
 from trainer.contract.trainer_config import (
     CheckpointConfig,
     CurriculumConfig,
@@ -45,6 +46,7 @@ __all__ = [
     "FrozenModel",
     "Interval",
     "Manifest",
+    "OpRecord",
     "OptimizerConfig",
     "PPOConfig",
     "Problem",
@@ -62,6 +64,7 @@ __all__ = [
     "TrainerConfig",
     "WandbConfig",
     "atomic_file",
+    "begin_run",
     "create_experiment",
     "create_quick_experiment",
     "digest_of",

@@ -1,12 +1,18 @@
 """What an agent acts in: the MettaGrid arena's parameters or any Gymnasium id; never an environment object."""
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, Self, cast
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from trainer.plain.model import FrozenModel
+from trainer.plain.refusal import Problem, Refused, nearest
 
 ARENA = "arena"
+_FIXED = {
+    "id": "the policy is made for one kind of environment; train on the other one in an experiment of its own",
+    "arena.num_agents": "the number of agents sets the size of every rollout; set it in the spec, for all tasks",
+}
 
 
 class ArenaRewards(FrozenModel):
@@ -65,3 +71,62 @@ class EnvConfig(FrozenModel):
     def num_agents(self) -> int:
         """Agents that act at once in one copy of this environment."""
         return self.arena.num_agents if self.id == ARENA else 1
+
+    def with_task(self, task: Mapping[str, Any]) -> Self:
+        """This config with the task's values at their paths (`arena.num_mines`, `kwargs.gravity`); raises `Refused`.
+
+        A float without a fraction becomes an int or a bool where the field, or the keyword argument that stands in
+        this config, holds one; a keyword argument that is not in this config is taken as it is given.
+        """
+        if not task:
+            return self
+        data = self.model_dump()
+        for path, value in task.items():
+            self._refuse_unless_free(path, value)
+            *parents, last = path.split(".")
+            group = data
+            for parent in parents:
+                group = group[parent]
+            group[last] = _typed_like(group.get(last), value)
+        try:
+            return type(self).model_validate(data)
+        except ValidationError as error:
+            raise _of_the_task(task, Refused.from_validation(error, "task")) from None
+
+    def _refuse_unless_free(self, path: str, value: Any) -> None:
+        if path in _FIXED:
+            raise Refused.one(path, value, f"a task cannot change it: {_FIXED[path]}")
+        if self.id == ARENA and path not in _ARENA_PATHS:
+            raise Refused.one(path, value, f"no task can set this; {nearest(path, _ARENA_PATHS)}")
+        head, _, name = path.partition(".")
+        if self.id != ARENA and not (head == "kwargs" and name.isidentifier()):
+            raise Refused.one(
+                path, value, f"no task can set this; allowed for {self.id}: kwargs.<name> of a keyword argument"
+            )
+
+
+def _paths(model: type[BaseModel], prefix: str) -> list[str]:
+    paths: list[str] = []
+    for name, field in model.model_fields.items():
+        kind: Any = field.annotation
+        inner = isinstance(kind, type) and issubclass(kind, BaseModel)
+        paths += _paths(cast("type[BaseModel]", kind), f"{prefix}{name}.") if inner else [prefix + name]
+    return paths
+
+
+_ARENA_PATHS = frozenset(_paths(ArenaConfig, "arena.")) - _FIXED.keys()
+
+
+def _typed_like(present: Any, value: Any) -> Any:
+    if isinstance(present, bool):
+        return bool(value) if isinstance(value, float) and value in (0.0, 1.0) else value
+    whole = isinstance(present, int) and isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
+
+
+def _of_the_task(task: Mapping[str, Any], refused: Refused) -> Refused:
+    """The same refusal; a problem of the whole, not of one path, shows the task that brought it about."""
+    return Refused(
+        found if found.path in task else Problem(found.path, found.value, f"{found.why}; the task is {dict(task)}")
+        for found in refused.problems
+    )

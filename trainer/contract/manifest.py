@@ -28,6 +28,14 @@ class Artifact(FrozenModel):
         return cls(path=run.relative(file), size_bytes=file.stat().st_size, sha256=file_digest(file))
 
 
+class OpRecord(FrozenModel):
+    """What ran in an exposed step."""
+
+    implementation: str = Field(description="Its name; `imported` or `function` for a user's own.")
+    params: dict[str, Any] = Field(default={}, description="All its parameters.")
+    source_digest: str | None = Field(default=None, description="Digest of its source; none: it has no readable one.")
+
+
 class Interval(FrozenModel):
     """A mean and its two-sided 95 % interval (Student's t over episodes)."""
 
@@ -81,6 +89,12 @@ class Manifest(FrozenModel):
     spec_hash: str = Field(description="Digest of the spec.")
     parents: dict[str, str] = Field(default={}, description="Digest of each parent stage's manifest.")
     environment: dict[str, Any] = Field(default={}, description="Python, packages, machine, code.")
+    exposed: tuple[str, ...] = Field(default=(), description="Paths of the steps that may be overridden.")
+    overrides: dict[str, OpRecord] = Field(default={}, description="What replaced an exposed step, by its path.")
+    ops: dict[str, OpRecord] = Field(default={}, description="What ran in every exposed step of this stage.")
+    pipeline_fingerprint: str | None = Field(default=None, description="Digest of the pipeline with its overrides.")
+    checks: dict[str, dict[str, int]] = Field(default={}, description="Counts of each check, by path and name.")
+    interventions: tuple[dict[str, Any], ...] = Field(default=(), description="What hooks requested, and who honoured.")
     metrics: dict[str, float | None] = Field(default={}, description="Summary numbers; none is missing, never zero.")
     eval_results: dict[str, SimulationResult] = Field(default={}, description="Results by simulation.")
     weights_digest: str | None = Field(default=None, description="Digest of the trained parameters, name by name.")

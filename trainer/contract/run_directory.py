@@ -25,6 +25,15 @@ class RunDirectory:
         """The resolved spec."""
         return self.path / "run.yaml"
 
+    @property
+    def source(self) -> Path:
+        """The Python files of imported ops, as they were when the run began; the trainer imports from here first."""
+        return self.path / "source"
+
+    def source_files(self) -> list[Path]:
+        """Every file of imported ops."""
+        return sorted(self.source.rglob("*.py"))
+
     def stage(self, stage: str) -> Path:
         """The folder of one stage: `train`, `evaluate` or `analyze`."""
         return self.path / stage

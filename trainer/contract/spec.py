@@ -2,14 +2,19 @@
 
 import re
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
+from trainer.algorithm.declaration import train_and_eval
+from trainer.algorithm.overrides import Replacement, accepted_overrides, loaded
 from trainer.contract.agent import AgentConfig, SystemConfig, WandbConfig
+from trainer.contract.declared import declared_ops
 from trainer.contract.environment import ARENA, EnvConfig
 from trainer.contract.trainer_config import TrainerConfig
+from trainer.pipeline import Pipeline
 from trainer.plain.model import FrozenModel, digest_of
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}\Z"
@@ -71,6 +76,16 @@ class TrainAndEvalSpec(ExperimentSpec):
         description="Simulations by name. Empty: arena/basic and arena/combat for the arena, else the training one.",
     )
 
+    overrides: dict[str, Any] = Field(
+        default={},
+        description="What runs in exposed steps: `{train.compute_advantage: {vtrace: {rho_clip: 1.0}}}`.",
+    )
+
+    @field_validator("overrides")
+    @classmethod
+    def _accept_overrides(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return accepted_overrides(given)
+
     @field_validator("eval_configs")
     @classmethod
     def _name_the_simulations(cls, given: dict[str, EnvConfig], info: ValidationInfo) -> dict[str, EnvConfig]:
@@ -97,3 +112,19 @@ class TrainAndEvalSpec(ExperimentSpec):
                 f"{self.trainer.minibatch_size} must be a multiple of {self.trainer.rollout_length} steps"
             )
         return self
+
+    def pipeline(self, functions: Mapping[str, Replacement] = MappingProxyType({})) -> Pipeline:
+        """The experiment as a pipeline, its overrides in place; `functions` are those that only this process has.
+
+        Raises `Refused` where an importable override cannot be loaded here.
+        """
+        trainer = self.trainer
+        pipeline = train_and_eval(
+            declared_ops(trainer.optimizer),
+            updates=trainer.num_updates,
+            epochs=trainer.ppo.update_epochs,
+            minibatches=trainer.batch_size // trainer.minibatch_size,
+        )
+        for path, choice in self.overrides.items():
+            pipeline.override(path, loaded(path, choice, functions))
+        return pipeline

@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from trainer.contract.run_directory import write_text
+from trainer.algorithm.overrides import imported_sources
+from trainer.contract.run_directory import RunDirectory, atomic_file, write_text
 from trainer.contract.spec import TrainAndEvalSpec, default_simulations
 from trainer.plain.model import FrozenModel
 from trainer.plain.refusal import Refused, nearest
@@ -21,6 +22,17 @@ def save_experiment_spec(spec: TrainAndEvalSpec, path: str | Path) -> Path:
     text = json.dumps(spec.plain(), indent=2) + "\n" if path.suffix == ".json" else spec_yaml(spec)
     write_text(path, text)
     return path
+
+
+def begin_run(spec: TrainAndEvalSpec, run: RunDirectory) -> None:
+    """Write what a run starts from: the source files of its imported ops, then `run.yaml`.
+
+    Raises `Refused` where an imported module is not found; nothing is written then.
+    """
+    for place, file in imported_sources(spec.overrides).items():
+        with atomic_file(run.source / place) as temporary:
+            temporary.write_bytes(file.read_bytes())
+    save_experiment_spec(spec, run.spec_file)
 
 
 def load_experiment_spec(path: str | Path) -> TrainAndEvalSpec:

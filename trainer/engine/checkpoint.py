@@ -1,14 +1,23 @@
 """Saving and loading the state of training: whole, with a digest, and only into the experiment it came from."""
 
 import re
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from torch import nn
 
-from trainer.contract import CheckpointConfig, Manifest, Refused, RunDirectory, atomic_file, file_digest
+from trainer.contract import (
+    CheckpointConfig,
+    Manifest,
+    Refused,
+    RunDirectory,
+    TrainAndEvalSpec,
+    atomic_file,
+    file_digest,
+)
 
 FORMAT = 1
 NAME = re.compile(r"update_\d{6}\.pt")
@@ -46,10 +55,35 @@ def load_final_checkpoint(train: Manifest, run: RunDirectory) -> dict[str, Any]:
     return state
 
 
-def weights_digest(policy: nn.Module) -> str:
-    """`sha256:…` of every parameter and buffer that is saved: name, type, shape and bytes, in the order of names."""
+def adopt_checkpoint(
+    given: str | Path | Mapping[str, Any], spec: TrainAndEvalSpec, run: RunDirectory
+) -> tuple[Path, str]:
+    """Save a checkpoint of an earlier training as this run's own; where it lies now, and the digest of its weights.
+
+    Raises `Refused` unless it holds a policy and says for which interface.
+    """
+    state = dict(given if isinstance(given, Mapping) else _load(Path(given)))
+    missing = [key for key in ("policy", "interface") if key not in state]
+    if missing:
+        why = f"a checkpoint must hold {' and '.join(missing)}; return a checkpoint's path or its content"
+        raise Refused.one("train", str(given)[:80], why)
+    path = save_checkpoint(run, spec.trainer.checkpoint, state.pop("update", 0), state | {"spec_hash": spec.spec_hash})
+    return path, weights_digest(state["policy"])
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise Refused.one("train", str(path), "no such file; give the path of a checkpoint (train/checkpoints/*.pt)")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError) as error:
+        raise Refused.one("train", str(path), f"is not a checkpoint: {error}") from error
+
+
+def weights_digest(policy: Mapping[str, torch.Tensor]) -> str:
+    """`sha256:…` of a policy's saved state: each tensor's name, type, shape and bytes, in the order of names."""
     digest = sha256()
-    for name, tensor in sorted(policy.state_dict().items()):
+    for name, tensor in sorted(policy.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return f"sha256:{digest.hexdigest()}"

@@ -1,21 +1,22 @@
 """The evaluation stage: a trained and a random agent over the same episodes of each simulation; it never learns."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import stdtrit
+from torch import nn
 
 from trainer.contract import (
     EnvConfig,
     Episode,
     Interval,
-    Manifest,
     Progress,
     Refused,
     Reporter,
@@ -23,13 +24,12 @@ from trainer.contract import (
     SimulationResult,
     TrainAndEvalSpec,
 )
-from trainer.engine.checkpoint import load_final_checkpoint
 from trainer.engine.rollout import trim
 from trainer.engine.seeding import make_repeatable, stream, stream_seed
-from trainer.envs.interface import BoxActions, EpisodeEnd, TokenObservations
+from trainer.envs.interface import BoxActions, EpisodeEnd, Spaces, TokenObservations
 from trainer.envs.make import spaces_of
 from trainer.envs.vector import VectorEnv
-from trainer.policies.actor_critic import ActorCritic, interface_of
+from trainer.policies.actor_critic import Policy, interface_of
 
 SIDE_BY_SIDE = 16
 
@@ -65,23 +65,26 @@ class Tally:
 
 
 def evaluate(
-    spec: TrainAndEvalSpec, run: RunDirectory, parent: Manifest, parent_run: RunDirectory, reporter: Reporter
+    spec: TrainAndEvalSpec,
+    run: RunDirectory,
+    checkpoint: Mapping[str, Any],
+    make_policy: Callable[[Spaces], Policy],
+    tally: Tally,
 ) -> dict[str, SimulationResult]:
-    """Evaluate the agent that `parent` (a train manifest in `parent_run`) left, in every simulation of `spec`."""
-    trained = TrainAndEvalSpec.accept(parent.spec)
+    """Evaluate the agent of a checkpoint in every simulation of `spec`; `make_policy` gives one without its weights."""
     device = make_repeatable(spec.controls, spec.system)
-    checkpoint = load_final_checkpoint(parent, parent_run)
-    tally = Tally(2 * spec.trainer.simulation.num_episodes * len(spec.eval_configs), reporter)
     results: dict[str, SimulationResult] = {}
     for name, env in spec.eval_configs.items():
         spaces = spaces_of(env)
         if interface_of(spaces) != checkpoint["interface"]:
             why = "its observations or actions differ from those that the agent was trained with"
             raise Refused.one(f"eval_configs.{name}", env.id, why)
-        policy = ActorCritic(spaces, trained.agent)
-        policy.load_state_dict(checkpoint["policy"])
-        results[name] = Simulation(name, env, spec, run, device).result(policy.to(device), tally)
-        reporter.log(f"{name}: {results[name].mean_reward:.3g} (random {results[name].random_reward.mean:.3g})")
+        policy = make_policy(spaces)
+        module = cast("nn.Module", policy)
+        module.load_state_dict(checkpoint["policy"])
+        module.to(device)
+        results[name] = Simulation(name, env, spec, run, device).result(policy, tally)
+        tally.reporter.log(f"{name}: {results[name].mean_reward:.3g} (random {results[name].random_reward.mean:.3g})")
     return results
 
 
@@ -96,7 +99,7 @@ class Simulation:
         seeds = range(self.config.num_episodes)
         self.seeds = [stream_seed(spec.controls.seed, f"evaluate/{name}/{episode}") for episode in seeds]
 
-    def result(self, policy: ActorCritic, tally: Tally) -> SimulationResult:
+    def result(self, policy: Policy, tally: Tally) -> SimulationResult:
         """Both agents' episodes."""
         replays = [self._replay_file(episode) for episode in range(min(self.config.num_replays, len(self.seeds)))]
         agent = self._episodes(lambda wave: self._agent(policy, wave), replays, tally)
@@ -126,7 +129,7 @@ class Simulation:
             episodes += [_episode(seed, end) for seed, end in zip(seeds, ends, strict=True)]
         return episodes
 
-    def _agent(self, policy: ActorCritic, wave: int) -> Actor:
+    def _agent(self, policy: Policy, wave: int) -> Actor:
         """The policy as an actor that remembers its core's state."""
         generator = stream(self.spec.controls.seed, f"evaluate/{self.name}/actions/{wave}")
         state: torch.Tensor | None = None

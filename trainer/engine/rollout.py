@@ -3,7 +3,6 @@
 Legend: T steps, N slots (agents over all environments), * the shape of an observation.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,8 +14,6 @@ from torch import Tensor
 from trainer.envs.interface import EpisodeEnd, TokenObservations
 from trainer.envs.vector import VectorEnv
 from trainer.policies.actor_critic import Policy
-
-RECENT_RETURNS = 100
 
 
 @dataclass(frozen=True)
@@ -36,26 +33,30 @@ class Rollout:
     values: NDArray[np.float32]  # (T, N)
     next_values: NDArray[np.float32]  # (T, N)
     ends: NDArray[np.bool_]  # (T, N): terminated or truncated
+    ended: tuple[EpisodeEnd, ...] = ()  # the episodes that ended, oldest first
 
 
 class Collector:
-    """Runs the policy in the environments, one rollout after the other, and remembers how the last 100 returns were."""
+    """Runs the policy in the environments, one rollout after the other, each going on where the last one ended."""
 
     def __init__(self, envs: VectorEnv, seeds: Sequence[int], generator: torch.Generator, device: torch.device) -> None:
         self.envs = envs
         self.generator = generator
         self.device = device
-        self.recent: deque[EpisodeEnd] = deque(maxlen=-(-RECENT_RETURNS // envs.num_agents))
+        self._seeds: Sequence[int] | None = seeds
         self._trims = isinstance(envs.observation_space, TokenObservations)
         self._starts = np.ones(envs.num_slots, np.bool_)
         self._state: Tensor | None = None
-        envs.reset(seeds)
 
     def collect(self, policy: Policy, steps: int) -> Rollout:
-        """Act for `steps` steps in every environment."""
+        """Act for `steps` steps in every environment; the first episodes begin with the first call."""
+        if self._seeds is not None:
+            self.envs.reset(self._seeds)
+            self._seeds = None
         slots = self.envs.num_slots
         state = first_state = self._state_of(policy)
         seen: list[NDArray[np.generic]] = []
+        ended: list[EpisodeEnd] = []
         actions: list[Tensor] = []
         log_probs: list[Tensor] = []
         rewards, values, next_values = (np.zeros((steps, slots), np.float32) for _ in range(3))
@@ -66,7 +67,7 @@ class Collector:
             decision = policy.act(self._tensor(seen[t]), state, self._tensor(self._starts), self.generator)
             state = decision.state
             values[t] = decision.values.cpu().numpy()
-            self.recent.extend(self.envs.step(decision.actions.cpu().numpy()))
+            ended += self.envs.step(decision.actions.cpu().numpy())
             actions.append(decision.actions)
             log_probs.append(decision.log_probs)
             rewards[t] = self.envs.rewards
@@ -85,6 +86,7 @@ class Collector:
             values=values,
             next_values=next_values,
             ends=ends,
+            ended=tuple(ended),
         )
 
     def _state_of(self, policy: Policy) -> Tensor:

@@ -4,13 +4,15 @@ Each stage imports no more than it needs, so that it starts sooner.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from trainer.algorithm.declaration import slot_of
+from trainer.algorithm.overrides import Replacement
 from trainer.contract import (
     Artifact,
     Manifest,
@@ -24,8 +26,12 @@ from trainer.contract import (
     read_manifest,
     write_text,
 )
+from trainer.contract.exposure import exposure
 from trainer.engine.environment import describe_environment
+from trainer.pipeline import Method, Pipeline
 from trainer.stopping import Cancelled
+
+Functions = Mapping[str, Replacement]
 
 
 @dataclass
@@ -36,6 +42,7 @@ class Record:
     spec: TrainAndEvalSpec
     run: RunDirectory
     run_id: str | None
+    functions: Functions
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     found: dict[str, Any] = field(default_factory=dict)
 
@@ -57,38 +64,68 @@ class Record:
         manifest.write(self.run)
         return manifest
 
+    def pipeline(self) -> Pipeline:
+        """The experiment's pipeline with its overrides, each held to the contract of its slot before it is used."""
+        pipeline = self.spec.pipeline(self.functions)
+        self.found |= exposure(self.spec, pipeline, self.stage)
+        for path, op in pipeline.overrides().items():
+            if path.startswith(f"{self.stage}."):
+                _require_conformance(path, op)
+        return pipeline
 
-def run_train(run: RunDirectory, reporter: Reporter, run_id: str | None) -> Manifest:
-    """Train as `run.yaml` says; raises what the training raised, after its manifest was written."""
-    from trainer.engine.tracking import make_tracker
-    from trainer.engine.training import train
-
-    with _recorded("train", run, run_id) as record:
-        tracker = make_tracker(record.spec, run, "train", reporter)
-        ended_well = False
+    def run_stage(self, pipeline: Pipeline, job: Any) -> Any:
+        """Run this stage's part of the pipeline, and note what its checks and hooks have to say, however it ends."""
+        compiled = pipeline.only(self.stage).compile()
         try:
-            trained = train(record.spec, run, reporter, tracker)
-            ended_well = True
+            return compiled(job)
         finally:
-            tracker.close(0 if ended_well else 1)
-        record.found = {
+            requests = tuple(request.plain() for request in compiled.drain_requests())
+            self.found |= {"checks": compiled.check_counts(), "interventions": requests}
+
+
+def _require_conformance(path: str, op: Any) -> None:
+    from trainer.engine.conformance import require_conformance
+
+    require_conformance(path, slot_of(path), op)
+
+
+def run_train(run: RunDirectory, reporter: Reporter, run_id: str | None, functions: Functions) -> Manifest:
+    """Train as `run.yaml` says; raises what the training raised, after its manifest was written."""
+    from trainer.engine.job import TrainJob
+    from trainer.engine.tracking import tracking
+    from trainer.engine.training import Witness
+
+    with _recorded("train", run, run_id, functions) as record, ExitStack() as stack:
+        pipeline = record.pipeline()
+        tracker = stack.enter_context(tracking(record.spec, run, "train", reporter))
+        trained = record.run_stage(pipeline, TrainJob(record.spec, run, Witness(run, reporter, tracker), stack))
+        record.found |= {
             "metrics": trained.metrics,
             "weights_digest": trained.weights_digest,
             "checkpoint": Artifact.of(trained.checkpoint, run),
-            "artifacts": (Artifact.of(run.metrics_file, run),),
+            "artifacts": tuple(Artifact.of(file, run) for file in [run.metrics_file, *run.source_files()]),
         }
     return read_manifest(run.manifest_file("train"))
 
 
-def run_evaluate(run: RunDirectory, reporter: Reporter, run_id: str | None, train_manifest: Path | None) -> Manifest:
+def run_evaluate(
+    run: RunDirectory, reporter: Reporter, run_id: str | None, functions: Functions, train_manifest: Path | None
+) -> Manifest:
     """Evaluate in the simulations of `run.yaml` what `train_manifest` (default: this run's own) left."""
-    from trainer.engine.evaluation import evaluate
+    from trainer.engine.evaluation import Tally
+    from trainer.engine.job import EvaluateJob
 
-    with _recorded("evaluate", run, run_id) as record:
+    with _recorded("evaluate", run, run_id, functions) as record:
         path = train_manifest or run.manifest_file("train")
         parent = read_manifest(path)
-        record.found = {"parents": {"train": parent.digest}}
-        results = evaluate(record.spec, run, parent, RunDirectory(path.parents[1]), reporter)
+        pipeline = record.pipeline()
+        record.found |= {"parents": {"train": parent.digest}}
+        trained_by = TrainAndEvalSpec.accept(parent.spec).pipeline(functions).running()
+        make_policy: Any = trained_by.get("train.policy", Method("actor_critic"))
+        episodes = 2 * record.spec.trainer.simulation.num_episodes * len(record.spec.eval_configs)
+        train_run = RunDirectory(path.parents[1])
+        job = EvaluateJob(record.spec, run, parent, train_run, make_policy, Tally(episodes, reporter))
+        results = record.run_stage(pipeline, job)
         episodes_file = run.stage("evaluate") / "episodes.json"
         plain = {name: result.plain() for name, result in results.items()}
         write_text(episodes_file, json.dumps(plain, indent=2) + "\n")
@@ -102,13 +139,13 @@ def run_evaluate(run: RunDirectory, reporter: Reporter, run_id: str | None, trai
 
 
 @contextmanager
-def _recorded(stage: Stage, run: RunDirectory, run_id: str | None) -> Iterator[Record]:
+def _recorded(stage: Stage, run: RunDirectory, run_id: str | None, functions: Functions) -> Iterator[Record]:
     """Write the stage's manifest whether it ends well, fails or is cancelled; refuse a stage that has one already."""
     if run.manifest_file(stage).exists():
         raise Refused.one(
             "run-dir", str(run.path), f"its stage {stage!r} has a manifest already; runs are not overwritten"
         )
-    record = Record(stage, load_experiment_spec(run.spec_file), run, run_id)
+    record = Record(stage, load_experiment_spec(run.spec_file), run, run_id, functions)
     try:
         yield record
     except Refused:

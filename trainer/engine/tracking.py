@@ -1,6 +1,7 @@
 """Where training's numbers go besides the run directory; a tracker that fails never fails the training."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from trainer.contract import Reporter, RunDirectory, TrainAndEvalSpec
@@ -86,8 +87,14 @@ class Forgiving:
             self._reporter.log(f"tracking stopped, training goes on: {type(error).__name__}: {error}")
 
 
-def make_tracker(spec: TrainAndEvalSpec, run: RunDirectory, stage: str, reporter: Reporter) -> Tracker:
-    """The tracker that the spec asks for."""
-    if spec.wandb.mode == "disabled":
-        return NoTracker()
-    return Forgiving(lambda: WandbTracker(spec, run, stage), reporter)
+@contextmanager
+def tracking(spec: TrainAndEvalSpec, run: RunDirectory, stage: str, reporter: Reporter) -> Iterator[Tracker]:
+    """The tracker that the spec asks for; it is told how the block ended."""
+    disabled = spec.wandb.mode == "disabled"
+    tracker = NoTracker() if disabled else Forgiving(lambda: WandbTracker(spec, run, stage), reporter)
+    ended_well = False
+    try:
+        yield tracker
+        ended_well = True
+    finally:
+        tracker.close(0 if ended_well else 1)

@@ -5,17 +5,17 @@ Legend: T steps, N slots, B agent-steps of a minibatch.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainer.contract import PPOConfig, TrainerConfig
-from trainer.engine.optimizer import Optimizer
+from trainer.contract import TrainerConfig
+from trainer.engine.parameters import Parameters
 from trainer.engine.rollout import Rollout
-from trainer.ops.op import LossOp
-from trainer.ops.slots import Loss, Sample
+from trainer.ops.slots import Descent, Loss, Sample
 from trainer.policies.actor_critic import Policy
 
 
@@ -42,44 +42,59 @@ class Minibatch:
     values: Tensor
 
 
+@dataclass(frozen=True)
+class Lessons:
+    """What one update learns from, and the coefficients that fall over training."""
+
+    rollout: Rollout
+    targets: Targets
+    learning_rate: float
+    clip_coef: float
+
+
 class Learner:
-    """The PPO update of one policy by one optimizer."""
+    """The epochs of one update: the object that the pipeline's steps between `shuffle` and `optimizer` work on."""
+
+    lessons: Lessons
+    minibatch: Minibatch
+    loss: Loss
 
     def __init__(
-        self,
-        policy: Policy,
-        optimizer: Optimizer,
-        compute_loss: LossOp,
-        config: TrainerConfig,
-        generator: torch.Generator,
+        self, policy: Policy, parameters: Parameters, config: TrainerConfig, generator: torch.Generator
     ) -> None:
         self.policy = policy
-        self.optimizer = optimizer
-        self.compute_loss = compute_loss
+        self.parameters = parameters
         self.config = config
         self.generator = generator
+        self.optimizer_state: dict[str, Tensor] = {}
+        self._minibatches: Iterator[Minibatch] = iter(())
+        self._kls: list[Tensor] = []
+        self._seen: list[Tensor] = []
 
-    def update(self, rollout: Rollout, targets: Targets, clip_coef: float) -> dict[str, float]:
-        """Go over the rollout `update_epochs` times; the mean of each loss, by its W&B name."""
-        seen: list[Tensor] = []
-        for _ in range(self.config.ppo.update_epochs):
-            kls: list[Tensor] = []
-            for minibatch in self._minibatches(rollout, targets):
-                loss = self._loss(minibatch, clip_coef)
-                seen.append(_numbers(loss, self.optimizer.step(loss.total)))
-                kls.append(loss.approx_kl)
-            if _too_far(kls, self.config.ppo):
-                break
-        means = torch.stack(seen).mean(0).tolist()
-        names = ("policy_loss", "value_loss", "entropy", "approx_kl", "clipfrac", "grad_norm")
-        return {f"losses/{name}": mean for name, mean in zip(names, means, strict=True)}
+    def studying(self, lessons: Lessons) -> Self:
+        """Begin an update."""
+        self.lessons = lessons
+        self._seen = []
+        return self
 
-    def _loss(self, minibatch: Minibatch, clip_coef: float) -> Loss:
+    def shuffle(self) -> Self:
+        """Begin an epoch: all steps in a new order; whole slots where the policy remembers."""
+        self._minibatches = self._shuffled(self.lessons.rollout, self.lessons.targets)
+        self._kls = []
+        return self
+
+    def next_minibatch(self) -> Self:
+        """Go on to the next minibatch of the epoch."""
+        self.minibatch = next(self._minibatches)
+        return self
+
+    def sample(self) -> Sample:
+        """What `compute_loss` is given: the minibatch as the policy judges it now."""
+        minibatch, ppo = self.minibatch, self.config.ppo
         judged = self.policy(minibatch.observations, minibatch.state, minibatch.starts)
         parameters = judged.parameters.flatten(0, 1)
         advantages = minibatch.advantages.flatten()
-        ppo = self.config.ppo
-        sample = Sample(
+        return Sample(
             log_probs=self.policy.log_prob(parameters, minibatch.actions.flatten(0, 1)),
             old_log_probs=minibatch.log_probs.flatten(),
             advantages=normalize(advantages) if ppo.normalize_advantages else advantages,
@@ -87,14 +102,51 @@ class Learner:
             old_values=minibatch.values.flatten(),
             returns=minibatch.returns.flatten(),
             entropy=self.policy.entropy(parameters),
-            clip_coef=clip_coef,
+            clip_coef=self.lessons.clip_coef,
             value_clip_coef=ppo.value_clip_coef,
             value_coef=ppo.value_coef,
             entropy_coef=ppo.entropy_coef,
         )
-        return self.compute_loss(sample)
 
-    def _minibatches(self, rollout: Rollout, targets: Targets) -> Iterator[Minibatch]:
+    def judged(self, loss: Loss) -> Self:
+        """Take the loss of the minibatch."""
+        self.loss = loss
+        return self
+
+    def backward(self) -> Self:
+        """The gradient of the loss."""
+        self.parameters.differentiate(self.loss.total)
+        return self
+
+    def descent(self) -> Descent:
+        """What `optimizer` is given."""
+        return Descent(
+            parameters=self.parameters.values,
+            gradients=self.parameters.gradients,
+            max_norm=self.config.ppo.max_grad_norm,
+            learning_rate=self.lessons.learning_rate,
+            hidden=self.parameters.hidden,
+            state=self.optimizer_state,
+        )
+
+    def descended(self, norm: Tensor) -> Self:
+        """Note the losses of the minibatch and the norm of its gradient."""
+        self._seen.append(_numbers(self.loss, norm))
+        self._kls.append(self.loss.approx_kl)
+        return self
+
+    def moved_too_far(self) -> bool:
+        """Whether the epoch's mean KL divergence is above `ppo.target_kl`, so that no further epoch is worth it."""
+        target = self.config.ppo.target_kl
+        return target is not None and float(torch.stack(self._kls).mean()) > target
+
+    def losses(self) -> dict[str, float]:
+        """The update's mean of each loss over its minibatches, by its W&B name."""
+        means = torch.stack(self._seen).mean(0).tolist()
+        names = ("policy_loss", "value_loss", "entropy", "approx_kl", "clipfrac", "grad_norm")
+        return {f"losses/{name}": mean for name, mean in zip(names, means, strict=True)}
+
+    def _shuffled(self, rollout: Rollout, targets: Targets) -> Iterator[Minibatch]:
         steps, slots = rollout.starts.shape
         whole_slots = len(rollout.state) > 0
         count = slots if whole_slots else steps * slots
@@ -148,7 +200,3 @@ def _slots(rollout: Rollout, targets: Targets, picked: Tensor) -> Minibatch:
 
 def _numbers(loss: Loss, grad_norm: Tensor) -> Tensor:
     return torch.stack([loss.policy, loss.value, loss.entropy, loss.approx_kl, loss.clipfrac, grad_norm])
-
-
-def _too_far(kls: list[Tensor], config: PPOConfig) -> bool:
-    return config.target_kl is not None and float(torch.stack(kls).mean()) > config.target_kl

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainer.ops.slots import (
     Earned,
@@ -33,6 +33,10 @@ class Op(FrozenModel):
 
     slot: ClassVar[str]
     name: ClassVar[str]
+
+    def __call__(self, given: Any, /) -> Any:
+        """Do what the slot asks for."""
+        raise TypeError(f"{type(self).__name__} has no implementation of __call__")
 
 
 class CurriculumOp(Op):
@@ -104,7 +108,8 @@ def implementations() -> Mapping[str, Mapping[str, type[Op]]]:
         importlib.import_module(f"trainer.ops.{module.name}")
     found: dict[str, dict[str, type[Op]]] = {}
     for op in _named(Op):
-        found.setdefault(op.slot, {})[op.name] = op
+        if op.__module__.startswith("trainer.ops."):
+            found.setdefault(op.slot, {})[op.name] = op
     return found
 
 

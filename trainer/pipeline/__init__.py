@@ -7,6 +7,7 @@ from trainer.pipeline.errors import CheckFailed, GuardRefused, PipelineFrozen, s
 from trainer.pipeline.guards import Guard, gpu_required, master_only, retry, timeout
 from trainer.pipeline.identity import described, label, source_digest
 from trainer.pipeline.interventions import Hook, HookInfo, Intervention, Request
+from trainer.pipeline.method import Method
 from trainer.pipeline.pipeline import Pipeline, StepInfo
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "HookInfo",
     "Intervention",
     "Level",
+    "Method",
     "Pipeline",
     "PipelineFrozen",
     "Request",

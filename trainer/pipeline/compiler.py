@@ -45,11 +45,11 @@ class Compiler:
                 function = self._inner(step, step.function, place)
                 for guard in reversed(step.guards):
                     function = guard(function)
-                return function
+                return _in_slot(step, function)
             case Join():
                 inner = self._inner(step, step.body, place)
                 watches = self._check_all(step.exit_checks, place)
-                return _checked_after(inner, watches) if watches else inner
+                return _in_slot(step, _checked_after(inner, watches) if watches else inner)
             case Membrane():
                 return self._membrane(step, place)
             case Observe():
@@ -57,7 +57,7 @@ class Compiler:
             case Log():
                 return observed([LogLine(step.text, place)])
             case Repeat() | Branch() | Map():
-                return self._nested(step, place)
+                return _in_slot(step, self._nested(step, place))
             case _:
                 raise TypeError(f"{place.declared}: a step of the unknown kind {step.kind!r}")
 
@@ -95,6 +95,16 @@ class Compiler:
     def _hook(self, hook: Hook, name: str, place: Place) -> HookWatch:
         self.hooks[name] = HookWatch(hook, name, place, self.requests.append)
         return self.hooks[name]
+
+
+def _in_slot(step: Step, function: Function) -> Function:
+    """The function between what it takes of the value and what it gives to it."""
+    takes, gives = step.takes, step.gives
+    if takes is None:
+        return function if gives is None else lambda x: gives(x, function(x))
+    if gives is None:
+        return lambda x: function(takes(x))
+    return lambda x: gives(x, function(takes(x)))
 
 
 def _checked_after(inner: Function, watches: Sequence[CheckWatch]) -> Function:

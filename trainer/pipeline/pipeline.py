@@ -27,7 +27,7 @@ from trainer.pipeline.interventions import Hook
 from trainer.pipeline.render import Format, render, replacement_name
 from trainer.pipeline.steps import Body, Branch, Call, Function, Join, Log, Map, Membrane, Observe, Repeat, Step
 from trainer.pipeline.structure import exposed_at, hole_at, is_hole, names_at_top, open_holes, rebuilt, walk
-from trainer.plain.refusal import Problem, Refused
+from trainer.plain.refusal import Problem, Refused, nearest
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,21 @@ class Pipeline:
         """The pipeline's own name; it is not a part of the paths inside."""
         return self._body.name
 
-    def stage(self, name: str, f: Function, expose: bool = False, guards: Sequence[Guard] = ()) -> Self:
-        """Add a pure function. Guards, the first outermost, also guard what overrides it."""
-        return self._call("stage", name, f, expose, guards)
+    def stage(
+        self,
+        name: str,
+        f: Function,
+        expose: bool = False,
+        guards: Sequence[Guard] = (),
+        takes: Function | None = None,
+        gives: Callable[[Any, Any], Any] | None = None,
+    ) -> Self:
+        """Add a pure function. Guards, the first outermost, also guard what overrides it.
+
+        A slot: with `takes` the function is given `takes(x)`, and with `gives` the value goes on as `gives(x, result)`.
+        Both stay when the function is overridden, so that an override only needs to know its own part.
+        """
+        return self._call("stage", name, f, expose, guards, takes, gives)
 
     def io(
         self,
@@ -73,6 +85,8 @@ class Pipeline:
         timeout: float | None = None,
         num_retries: int = 0,
         guards: Sequence[Guard] = (),
+        takes: Function | None = None,
+        gives: Callable[[Any, Any], Any] | None = None,
     ) -> Self:
         """Add a function with effects: each try may take `timeout` seconds, and `num_retries` more tries follow."""
         accept_bound(f"{self.name}.{name}.num_retries", num_retries, 0)
@@ -80,11 +94,20 @@ class Pipeline:
         if timeout is not None:
             accept_seconds(f"{self.name}.{name}.timeout", timeout)
             own.append(timeout_guard(timeout))
-        return self._call("io", name, f, expose, (*guards, *own))
+        return self._call("io", name, f, expose, (*guards, *own), takes, gives)
 
-    def join(self, name: str, pipeline: "Pipeline", expose: bool = False) -> Self:
-        """Add a nested pipeline."""
-        return self._add(Join(name=name, expose=expose, body=self._part(name, pipeline)))
+    def join(
+        self,
+        name: str,
+        pipeline: "Pipeline",
+        expose: bool = False,
+        takes: Function | None = None,
+        gives: Callable[[Any, Any], Any] | None = None,
+    ) -> Self:
+        """Add a nested pipeline; `takes` and `gives` as for a stage."""
+        accept_functions(f"{self.name}.{name}", takes=takes, gives=gives)
+        body = self._part(name, pipeline)
+        return self._add(Join(name=name, expose=expose, body=body, takes=takes, gives=gives))
 
     def require_join(self, name: str, exit_checks: Sequence[Check] = (), expose: bool = False) -> Self:
         """Add a hole for a nested pipeline; the checks hold its output, whatever fills or overrides it."""
@@ -142,18 +165,23 @@ class Pipeline:
         until: Callable[[Any], bool] | None = None,
         save: Callable[[Any], object] | None = None,
         flat: bool = False,
+        takes: Function | None = None,
+        gives: Callable[[Any, Any], Any] | None = None,
     ) -> Self:
         """Add a loop: `pipeline` on its own output, at most `times` times, until `until(value)` after an iteration.
 
         `save(value)` is called after an iteration in which a hook requested a checkpoint. A flat loop leaves its name
         out of the paths inside, as `override` and `steps` write them; errors still name it: `train.updates#3.loss`.
+        `takes` is called once before the loop, `gives` once after it.
         """
         accept_bound(f"{self.name}.{name}.times", times, 1)
-        accept_functions(f"{self.name}.{name}", until=until, save=save)
+        accept_functions(f"{self.name}.{name}", until=until, save=save, takes=takes, gives=gives)
         body = self._part(name, pipeline)
         if flat:
             accept_flat(f"{self.name}.{name}", name, names_at_top(body))
-        return self._add(Repeat(name=name, body=body, times=times, until=until, save=save, flat=flat))
+        return self._add(
+            Repeat(name=name, body=body, times=times, until=until, save=save, flat=flat, takes=takes, gives=gives)
+        )
 
     def branch(
         self, name: str, condition: Callable[[Any], bool], then: "Pipeline", otherwise: "Pipeline | None" = None
@@ -170,18 +198,26 @@ class Pipeline:
     def override(self, path: str, replacement: "Function | Pipeline") -> Self:
         """Replace the exposed step at `path` by a function or a pipeline; a second override replaces the first.
 
-        Raises `Refused`, listing what is exposed, if the path is not exposed or does not exist, and if a step around
-        it or inside it is overridden already: one of the two would have no effect.
+        The last part of a path is enough where only one exposed step ends with it. Raises `Refused`, listing what is
+        exposed, if the path is not exposed or does not exist, and if a step around it or inside it is overridden
+        already: one of the two would have no effect.
         """
         self._writable(f"override({path!r})")
         new = replacement._body if isinstance(replacement, Pipeline) else replacement
-        exposed_at(self._body, path, replacement_name(new))
+        path = exposed_at(self._body, path, replacement_name(new))
         if isinstance(new, Body):
             _refuse_holes(new, f"{path}.")
         else:
             accept_function(path, new)
         self._body = rebuilt(self._body, path, lambda step: replace(step, replacement=new))
         return self
+
+    def only(self, name: str) -> "Pipeline":
+        """A pipeline with nothing but the step `name` of this one, as it stands; paths stay the same."""
+        steps = {step.name: step for step in self._body.steps}
+        if name not in steps:
+            raise Refused.one(f"{self.name}.{name}", name, f"there is no such step; {nearest(name, steps)}")
+        return _of(Body(self._body.name, (steps[name],)))
 
     def exposed(self) -> tuple[str, ...]:
         """The paths that may be overridden, sorted; overrides do not change them."""
@@ -200,6 +236,16 @@ class Pipeline:
         for path, step in walk(self._body):
             if step.replacement is not None:
                 found[path] = _of(step.replacement) if isinstance(step.replacement, Body) else step.replacement
+        return found
+
+    def running(self) -> "dict[str, Function | Pipeline]":
+        """What runs in each exposed step, by path: its override, else what was declared; none inside an overridden one."""
+        found: dict[str, Function | Pipeline] = {}
+        for path, step in walk(self._body):
+            inner = step.replacement or getattr(step, "function", None) or getattr(step, "body", None)
+            hidden = any(path.startswith(f"{other}.") for other in self.overrides())
+            if step.expose and inner is not None and not hidden:
+                found[path] = _of(inner) if isinstance(inner, Body) else inner
         return found
 
     def render(self, form: Format = "text") -> str:
@@ -228,10 +274,22 @@ class Pipeline:
         """Compile if need be, and run on `x`; counts and requests are on `compile()`."""
         return self.compile()(x)
 
-    def _call(self, kind: str, name: str, f: Function, expose: bool, guards: Sequence[Guard]) -> Self:
+    def _call(
+        self,
+        kind: str,
+        name: str,
+        f: Function,
+        expose: bool,
+        guards: Sequence[Guard],
+        takes: Function | None,
+        gives: Callable[[Any, Any], Any] | None,
+    ) -> Self:
         accept_function(f"{self.name}.{name}", f)
+        accept_functions(f"{self.name}.{name}", takes=takes, gives=gives)
         accept_all(f"{self.name}.{name}.guards", guards, Guard)
-        return self._add(Call(name=name, kind=kind, expose=expose, function=f, guards=tuple(guards)))
+        return self._add(
+            Call(name=name, kind=kind, expose=expose, function=f, guards=tuple(guards), takes=takes, gives=gives)
+        )
 
     def _add(self, step: Step) -> Self:
         self._writable(step.name)

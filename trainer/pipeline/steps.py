@@ -21,12 +21,18 @@ class Body:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One named step; `replacement` is what an override put in its place."""
+    """One named step; `replacement` is what an override put in its place.
+
+    With `takes` the step, or its replacement, is given `takes(x)` instead of the value; with `gives` the value goes on
+    as `gives(x, result)`.
+    """
 
     name: str
     kind: str
     expose: bool = False
     replacement: Function | Body | None = None
+    takes: Function | None = None
+    gives: Callable[[Any, Any], Any] | None = None
 
     def children(self) -> Iterator[tuple[str, Body]]:
         """The nested bodies, each with the name of the field that holds it."""

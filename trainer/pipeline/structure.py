@@ -59,16 +59,24 @@ def open_holes(body: Body, prefix: str = "") -> Iterator[str]:
                 yield from open_holes(child, step.inside(path, field))
 
 
-def exposed_at(body: Body, path: str, given: str) -> None:
-    """Refuse `path` for the override `given` unless it is exposed and no override is above or below it."""
+def exposed_at(body: Body, path: str, given: str) -> str:
+    """The whole path of the exposed step that `path`, or its last part, means.
+
+    Refused for the override `given` unless it is exposed and no override is above or below it.
+    """
     steps = dict(walk(body))
     exposed = [each for each, step in steps.items() if step.expose]
+    ending = [each for each in exposed if each.rpartition(".")[2] == path]
+    if path not in steps and len(ending) == 1:
+        path = ending[0]
     if path not in exposed:
-        why = "is not exposed" if path in steps else "there is no such step"
+        there = any(path in (each, each.rpartition(".")[2]) for each in steps)
+        why = "is not exposed" if there else "there is no such step"
         raise Refused.one(path, given, f"{why}; {_choice(path, exposed, 'nothing is exposed here')}")
     for other, step in steps.items():
         if step.replacement is not None and (path.startswith(f"{other}.") or other.startswith(f"{path}.")):
             raise Refused.one(path, given, f"{other!r} is overridden, and one of the two would have no effect")
+    return path
 
 
 def hole_at(body: Body, path: str, given: str) -> None:

@@ -1,0 +1,1 @@
+"""The experiment as a pipeline of named steps, and what may be swapped in it; anyone can read it without torch."""
