@@ -10,7 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from trainer.algorithm.overrides import Replacement
+from trainer.algorithm.declaration import slot_of
+from trainer.algorithm.overrides import Choice, Function, Replacement, loaded
 from trainer.contract import (
     ARENA,
     Manifest,
@@ -26,6 +27,8 @@ from trainer.stopping import Cancelled, StopRequest
 
 if TYPE_CHECKING:
     from dagster_pipes import PipesContext
+
+    from trainer.engine.conformance import Verdict
 
 FAILED, REFUSED, TERMINATED = 1, 2, 128 + signal.SIGTERM
 
@@ -73,6 +76,25 @@ def preflight(spec: TrainAndEvalSpec) -> None:
         except Refused as refusal:
             problems = (replace(found, path=found.path.replace("env", path, 1)) for found in refusal.problems)
             raise Refused(problems) from None
+
+
+def conform(slot: str, choice: Choice) -> "tuple[Verdict, ...]":
+    """What the conformance kit says of an op in a slot: a verdict for each clause, none for a whole stage.
+
+    Raises `Refused` where there is no such slot or implementation, and where one's own op cannot be loaded.
+    """
+    from trainer.engine.conformance import conform as examined
+
+    return examined(slot, loaded(slot, choice, {}))
+
+
+def check_overrides(spec: TrainAndEvalSpec, functions: Mapping[str, Replacement] = MappingProxyType({})) -> None:
+    """Refuse overrides that break the contract of their slot; a function of another process is left to that one."""
+    from trainer.engine.conformance import require_conformance
+
+    for path, op in spec.pipeline(functions).overrides().items():
+        if callable(op) and not isinstance(op, Function):
+            require_conformance(path, slot_of(path), op)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

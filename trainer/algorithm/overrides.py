@@ -1,5 +1,6 @@
 """Which op replaces which exposed step, as data in one canonical form; it never loads a user's code to accept it."""
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -94,12 +95,7 @@ def choice_of(replacement: Any) -> Choice:
 def importable(replacement: Any) -> bool:
     """Whether another process can import this: it stands by its own name in a module other than `__main__`."""
     module, _, name = label(replacement).partition(":")
-    return (
-        callable(replacement)
-        and getattr(replacement, "__qualname__", None) == name
-        and name.isidentifier()
-        and module not in ("__main__", "builtins")
-    )
+    return module not in ("__main__", "builtins") and getattr(sys.modules.get(module), name, None) is replacement
 
 
 def loaded(path: str, choice: Choice, functions: Mapping[str, Replacement]) -> Replacement:

@@ -9,13 +9,15 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from trainer.algorithm.declaration import train_and_eval
-from trainer.algorithm.overrides import Replacement, accepted_overrides, loaded
+from trainer.algorithm.overrides import Replacement, accepted_overrides, loaded, replacement_of
 from trainer.contract.agent import AgentConfig, SystemConfig, WandbConfig
 from trainer.contract.declared import declared_ops
 from trainer.contract.environment import ARENA, EnvConfig
 from trainer.contract.trainer_config import TrainerConfig
+from trainer.ops.buckets import BucketsOp
 from trainer.pipeline import Pipeline
 from trainer.plain.model import FrozenModel, digest_of
+from trainer.plain.refusal import Refused
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}\Z"
 SIMULATION_NAME = r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z"
@@ -106,6 +108,8 @@ class TrainAndEvalSpec(ExperimentSpec):
                     f"eval_configs.{name}.id = {env.id!r} but the agent is trained in {trained.id!r}: "
                     "their observations differ; evaluate in the same kind of environment"
                 )
+        for path, choice in self.overrides.items():
+            _refuse_other_tasks(path, replacement_of(path, choice), trained)
         if self.agent.core != "none" and self.trainer.minibatch_size % self.trainer.rollout_length:
             raise ValueError(
                 f"agent.core = {self.agent.core!r} learns from whole rollouts: trainer.minibatch_size = "
@@ -128,3 +132,14 @@ class TrainAndEvalSpec(ExperimentSpec):
         for path, choice in self.overrides.items():
             pipeline.override(path, loaded(path, choice, functions))
         return pipeline
+
+
+def _refuse_other_tasks(path: str, op: object, env: EnvConfig) -> None:
+    """Refuse buckets that the training environment does not have, value by value."""
+    if isinstance(op, BucketsOp):
+        for field, values in op.buckets.items():
+            for value in values:
+                try:
+                    env.with_task({field: value})
+                except Refused as refused:
+                    raise ValueError(f"overrides.{path}: {refused}") from None

@@ -76,4 +76,8 @@ class EvaluateJob:
         if set(results) != set(self.spec.eval_configs):
             wanted = ", ".join(self.spec.eval_configs)
             raise Refused.one("evaluate", ", ".join(results), f"must have a result for each simulation: {wanted}")
+        for name, result in results.items():
+            missing = [replay for replay in result.replays if not (self.run.path / replay).is_file()]
+            if missing:
+                raise Refused.one(f"evaluate.{name}.replays", missing[0], f"there is no such file in {self.run.path}")
         return dict(results)

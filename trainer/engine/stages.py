@@ -15,6 +15,7 @@ from trainer.algorithm.declaration import slot_of
 from trainer.algorithm.overrides import Replacement
 from trainer.contract import (
     Artifact,
+    EnvConfig,
     Manifest,
     Refused,
     Reporter,
@@ -28,7 +29,7 @@ from trainer.contract import (
 )
 from trainer.contract.exposure import exposure
 from trainer.engine.environment import describe_environment
-from trainer.pipeline import Method, Pipeline
+from trainer.pipeline import Method, Pipeline, step_of
 from trainer.stopping import Cancelled
 
 Functions = Mapping[str, Replacement]
@@ -68,9 +69,9 @@ class Record:
         """The experiment's pipeline with its overrides, each held to the contract of its slot before it is used."""
         pipeline = self.spec.pipeline(self.functions)
         self.found |= exposure(self.spec, pipeline, self.stage)
-        for path, op in pipeline.overrides().items():
-            if path.startswith(f"{self.stage}."):
-                _require_conformance(path, op)
+        inside = {path: op for path, op in pipeline.overrides().items() if path.startswith(f"{self.stage}.")}
+        if inside:
+            _require_conformance(inside, self.spec.trainer.curriculum.env)
         return pipeline
 
     def run_stage(self, pipeline: Pipeline, job: Any) -> Any:
@@ -83,10 +84,17 @@ class Record:
             self.found |= {"checks": compiled.check_counts(), "interventions": requests}
 
 
-def _require_conformance(path: str, op: Any) -> None:
-    from trainer.engine.conformance import require_conformance
+def _place(error: Exception) -> str:
+    step = step_of(error)
+    return f" (in step {step})" if step else ""
 
-    require_conformance(path, slot_of(path), op)
+
+def _require_conformance(overrides: Mapping[str, Any], env: EnvConfig) -> None:
+    from trainer.engine.conformance import require_conformance
+    from trainer.envs.make import spaces_of
+
+    for path, op in overrides.items():
+        require_conformance(path, slot_of(path), op, spaces_of(env))
 
 
 def run_train(run: RunDirectory, reporter: Reporter, run_id: str | None, functions: Functions) -> Manifest:
@@ -151,7 +159,7 @@ def _recorded(stage: Stage, run: RunDirectory, run_id: str | None, functions: Fu
     except Refused:
         raise
     except Exception as error:
-        record.write("failed", f"{type(error).__name__}: {error}")
+        record.write("failed", f"{type(error).__name__}: {error}{_place(error)}")
         raise
     except (Cancelled, KeyboardInterrupt):
         record.write("cancelled", "told to stop")

@@ -165,8 +165,8 @@ def normalize(advantages: Tensor) -> Tensor:
 
 def explained_variance(values: NDArray[np.float32], returns: NDArray[np.float32]) -> float | None:
     """`1 - Var[returns - values] / Var[returns]`: 1 is perfect, 0 no better than the mean; none without variance."""
-    spread = float(returns.var())
-    return 1 - float((returns - values).var()) / spread if spread > 0 else None
+    spread = float(returns.var(dtype=np.float64))
+    return 1 - float((returns - values).var(dtype=np.float64)) / spread if spread > 0 else None
 
 
 def _steps(rollout: Rollout, targets: Targets, picked: Tensor) -> Minibatch:

@@ -9,6 +9,7 @@ from trainer.contract.environment import EnvConfig
 from trainer.envs.arrays import StepArrays
 from trainer.envs.interface import Env, EpisodeEnd
 from trainer.envs.make import make_env
+from trainer.ops.slots import Task
 
 _LARGEST_SEED = 2**31 - 1
 
@@ -21,6 +22,7 @@ class EnvGroup:
 
     def __init__(self, config: EnvConfig, arrays: StepArrays, envs: range, replays: Mapping[int, Path]) -> None:
         agents = config.num_agents
+        self._config = config
         self._arrays = arrays
         self._envs = envs
         self._replays = {index: path for index, path in replays.items() if index in envs}
@@ -32,6 +34,8 @@ class EnvGroup:
         self._returns = np.zeros((len(envs), agents))
         self._lengths = np.zeros(len(envs), np.int64)
         self._seeds: list[np.random.Generator] = []
+        self._played: list[Task] = [{} for _ in envs]
+        self._assigned = list(self._played)
 
     def reset(self, seeds: Sequence[int]) -> None:
         """Begin an episode in each environment; `seeds` has one seed for each of them."""
@@ -41,6 +45,11 @@ class EnvGroup:
         self._arrays.truncated[:] = False
         for row in range(len(self._made)):
             self._begin(row)
+
+    def assign(self, tasks: Mapping[int, Task]) -> None:
+        """Play these tasks, by environment, from the next episode on; the present episodes go on as they are."""
+        for index, task in tasks.items():
+            self._assigned[self._envs.index(index)] = task
 
     def step(self) -> list[EpisodeEnd]:
         """Act on the actions in the arrays; an environment whose episode ends is reset at once."""
@@ -62,10 +71,18 @@ class EnvGroup:
             env.close()
 
     def _begin(self, row: int) -> None:
+        if self._played[row] is not self._assigned[row]:
+            self._make_again(row)
         self._returns[row] = 0
         self._lengths[row] = 0
         seed = int(self._seeds[row].integers(_LARGEST_SEED))
         self._made[row].reset(seed, record=self._envs[row] in self._replays)
+
+    def _make_again(self, row: int) -> None:
+        task = self._assigned[row]
+        self._made[row].close()
+        self._made[row] = make_env(self._config.with_task(task), self._rows[row])
+        self._played[row] = task
 
     def _end(self, row: int) -> EpisodeEnd:
         self._rows[row].final_observations[:] = self._rows[row].observations
@@ -79,6 +96,7 @@ class EnvGroup:
             length=int(self._lengths[row]),
             stats=env.stats(),
             replay=None if replay is None else str(replay),
+            task=self._played[row],
         )
         self._begin(row)
         return end

@@ -1,11 +1,13 @@
 """What every environment shows of itself: spaces, ends of episodes and one protocol; never an implementation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trainer.ops.slots import Task
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ class EpisodeEnd:
     """One finished episode of environment `env`.
 
     `returns` (A,) float64: each agent's undiscounted sum of rewards. `length` in steps. `stats`: what the environment
-    counted (arena: means over its agents). `replay`: where the episode was saved, if it was.
+    counted (arena: means over its agents). `replay`: where the episode was saved, if it was. `task`: what it was played
+    with, as it was assigned.
     """
 
     env: int
@@ -136,6 +139,7 @@ class EpisodeEnd:
     length: int
     stats: dict[str, float]
     replay: str | None = None
+    task: Task = field(default_factory=dict[str, Any])
 
 
 class Env(Protocol):

@@ -15,14 +15,17 @@ from trainer.envs.arrays import StepArrays, bytes_needed
 from trainer.envs.group import EnvGroup
 from trainer.envs.interface import ActionSpace, DiscreteActions, EpisodeEnd
 from trainer.envs.make import spaces_of
+from trainer.envs.requests import Assign, Request, Reset, Step
+from trainer.envs.tasks import Tasks
 from trainer.envs.worker import Worker, WorkerPlan
+from trainer.ops.slots import Task
 from trainer.plain.refusal import Refused
 
 
 class _Side(Protocol):
     """Where some of the environments live: here or in a worker."""
 
-    def send(self, seeds: Sequence[int] | None) -> None: ...
+    def send(self, request: Request) -> None: ...
     def receive(self) -> list[EpisodeEnd]: ...
     def close(self) -> None: ...
 
@@ -30,16 +33,13 @@ class _Side(Protocol):
 class _Here:
     def __init__(self, group: EnvGroup) -> None:
         self._group = group
-        self._seeds: Sequence[int] | None = None
+        self._request: Request = Step()
 
-    def send(self, seeds: Sequence[int] | None) -> None:
-        self._seeds = seeds
+    def send(self, request: Request) -> None:
+        self._request = request
 
     def receive(self) -> list[EpisodeEnd]:
-        if self._seeds is None:
-            return self._group.step()
-        self._group.reset(self._seeds)
-        return []
+        return self._request.perform(self._group)
 
     def close(self) -> None:
         self._group.close()
@@ -81,9 +81,10 @@ class VectorEnv:
         self.rewards = arrays.rewards
         self.terminated = arrays.terminated
         self.truncated = arrays.truncated
-        self._waiting = False
+        self._waiting: list[_Side] = []
         self._ready = False
         self._sides: list[_Side] = []
+        self._tasks = Tasks(config, spaces, num_envs)
         self._chunks = _chunks(num_envs, num_workers)
         plans = [WorkerPlan(config, spaces, memory, self.num_slots, envs, replays or {}) for envs in self._chunks]
         self._start(plans)
@@ -92,9 +93,23 @@ class VectorEnv:
         """Begin an episode in every environment; `seeds` has one for each, from which all its episodes follow."""
         if len(seeds) != self.num_envs:
             raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments; give one for each")
-        self._send([[int(seed) for seed in seeds[envs.start : envs.stop]] for envs in self._chunks])
+        self._require_idle()
+        self._send([Reset([int(seed) for seed in seeds[envs.start : envs.stop]]) for envs in self._chunks])
         self._ready = True
         self.receive()
+
+    def assign(self, tasks: Sequence[Task]) -> None:
+        """Let each environment play its task, one for each, in every episode that begins from now on.
+
+        Episodes under way go on unchanged; the seeds of episodes do not depend on tasks. Raises `Refused`, and changes
+        nothing, if a task cannot be made or changes the spaces. Costs nothing where a task is the one before.
+        """
+        self._require_idle()
+        changed = self._tasks.changed(tasks)
+        shares = [{env: changed[env] for env in envs if env in changed} for envs in self._chunks]
+        if changed:
+            self._send([Assign(share) if share else None for share in shares])
+            self.receive()
 
     def step(self, actions: NDArray[Any]) -> list[EpisodeEnd]:
         """Let every agent act: `actions` (N,) integers or (N, d) floats. The episodes that ended, by environment."""
@@ -107,15 +122,15 @@ class VectorEnv:
             raise RuntimeError("the environments have no episode yet; call reset before the first step")
         self._require_idle()
         _copy(actions, self._actions, self.action_space)
-        self._send([None] * len(self._sides))
+        self._send([Step()] * len(self._sides))
 
     def receive(self) -> list[EpisodeEnd]:
         """Wait until the step that `send` began is done; the arrays then hold its outcome."""
         if not self._waiting:
             raise RuntimeError("nothing was sent; call send before receive")
-        self._waiting = False
+        waiting, self._waiting = self._waiting, []
         try:
-            return [end for side in self._sides for end in side.receive()]
+            return [end for side in waiting for end in side.receive()]
         except BaseException:
             self.close()
             raise
@@ -123,7 +138,7 @@ class VectorEnv:
     def close(self) -> None:
         """End the workers and close the environments; safe to call twice."""
         sides, self._sides = self._sides, []
-        self._ready = self._waiting = False
+        self._ready, self._waiting = False, []
         for side in sides:
             side.close()
 
@@ -142,18 +157,18 @@ class VectorEnv:
         try:
             for plan in plans:
                 self._sides.append(Worker(plan))
-            self._waiting = True
+            self._waiting = list(self._sides)
             self.receive()
         except BaseException:
             self.close()
             raise
 
-    def _send(self, requests: Sequence[Sequence[int] | None]) -> None:
-        self._require_idle()
-        self._waiting = True
+    def _send(self, requests: Sequence[Request | None]) -> None:
         try:
-            for side, seeds in zip(self._sides, requests, strict=True):
-                side.send(seeds)
+            for side, request in zip(self._sides, requests, strict=True):
+                if request is not None:
+                    side.send(request)
+                    self._waiting.append(side)
         except BaseException:
             self.close()
             raise

@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -13,6 +13,7 @@ from trainer.contract.environment import EnvConfig
 from trainer.envs.arrays import StepArrays
 from trainer.envs.group import EnvGroup
 from trainer.envs.interface import EpisodeEnd, Spaces
+from trainer.envs.requests import Request
 
 _EXIT_SECONDS = 5
 
@@ -58,15 +59,15 @@ class Worker:
         self._process.start()
         theirs.close()
 
-    def send(self, seeds: Sequence[int] | None) -> None:
-        """Ask for a reset with these seeds, or with None for a step."""
+    def send(self, request: Request) -> None:
+        """Ask; `receive` has the answer."""
         try:
-            self._connection.send(seeds)
+            self._connection.send(request)
         except OSError:
             self._raise_failure(None)
 
     def receive(self) -> list[EpisodeEnd]:
-        """Wait for the answer: the episodes that ended in this step."""
+        """Wait for the answer: the episodes that ended by the request."""
         try:
             answer: list[EpisodeEnd] | _Failure | None = self._connection.recv()
         except (EOFError, OSError):
@@ -103,20 +104,17 @@ def serve(connection: Connection, plan: WorkerPlan) -> None:
         group, answer = None, _Failure(traceback.format_exc())
     while _deliver(connection, answer) and group is not None and not isinstance(answer, _Failure):
         try:
-            seeds = connection.recv()
+            request: Request = connection.recv()
         except (EOFError, OSError):
             break
-        answer = _perform(group, seeds)
+        answer = _perform(group, request)
     if group is not None:
         group.close()
 
 
-def _perform(group: EnvGroup, seeds: Sequence[int] | None) -> list[EpisodeEnd] | _Failure:
+def _perform(group: EnvGroup, request: Request) -> list[EpisodeEnd] | _Failure:
     try:
-        if seeds is None:
-            return group.step()
-        group.reset(seeds)
-        return []
+        return request.perform(group)
     except Exception:
         return _Failure(traceback.format_exc())
 

@@ -107,7 +107,7 @@ def implementations() -> Mapping[str, Mapping[str, type[Op]]]:
     for module in pkgutil.iter_modules(trainer.ops.__path__):
         importlib.import_module(f"trainer.ops.{module.name}")
     found: dict[str, dict[str, type[Op]]] = {}
-    for op in _named(Op):
+    for op in sorted(_named(Op), key=lambda op: op.__module__):
         if op.__module__.startswith("trainer.ops."):
             found.setdefault(op.slot, {})[op.name] = op
     return found

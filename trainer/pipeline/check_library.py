@@ -47,9 +47,7 @@ def in_range(low: float, high: float, of: str | None = None, **options: Unpack[C
 
 
 def _check(name: str, of: str | None, predicate: Callable[[Any], bool], options: CheckOptions) -> Check:
-    if of is None:
-        return Check(name, predicate, **options)
-    return Check(f"{name}:{of}", lambda value: predicate(field_of(value, of)), **options)
+    return Check(name if of is None else f"{name}:{of}", predicate, of=of, **options)
 
 
 def _has_nan(value: Any) -> bool:

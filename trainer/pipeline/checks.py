@@ -19,7 +19,9 @@ class CheckOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Check:
-    """A named predicate. A false result, or an exception, is a violation.
+    """A named predicate on a value, or on its field `of` (key or attribute, `a.b` goes deeper).
+
+    A false result, or an exception, is a violation.
 
     `level`: FAIL raises `CheckFailed`, WARN logs and counts. `sample_every=k` evaluates the first value and each k-th
     after it. `n_of_m=(n, m)`: a violation fires only if at least n of the last m evaluations, itself included, were
@@ -31,6 +33,7 @@ class Check:
     level: Level = "FAIL"
     sample_every: int = 1
     n_of_m: tuple[int, int] | None = None
+    of: str | None = None
 
     def __post_init__(self) -> None:
         problems = [Problem(f"check {self.name}.{field}", value, why) for field, value, why in self._wrong()]

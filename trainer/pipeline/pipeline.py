@@ -239,7 +239,7 @@ class Pipeline:
         return found
 
     def running(self) -> "dict[str, Function | Pipeline]":
-        """What runs in each exposed step, by path: its override, else what was declared; none inside an overridden one."""
+        """What runs in each exposed step, by path: its override, else what was declared; nothing inside an override."""
         found: dict[str, Function | Pipeline] = {}
         for path, step in walk(self._body):
             inner = step.replacement or getattr(step, "function", None) or getattr(step, "body", None)

@@ -67,7 +67,9 @@ def exposed_at(body: Body, path: str, given: str) -> str:
     steps = dict(walk(body))
     exposed = [each for each, step in steps.items() if step.expose]
     ending = [each for each in exposed if each.rpartition(".")[2] == path]
-    if path not in steps and len(ending) == 1:
+    if path not in steps and ending:
+        if len(ending) > 1:
+            raise Refused.one(path, given, f"several exposed steps end with it; give one whole: {', '.join(ending)}")
         path = ending[0]
     if path not in exposed:
         there = any(path in (each, each.rpartition(".")[2]) for each in steps)

@@ -7,7 +7,7 @@ from typing import Any
 
 from trainer.pipeline.checks import Check
 from trainer.pipeline.errors import CheckFailed
-from trainer.pipeline.fields import summary
+from trainer.pipeline.fields import field_of, summary
 from trainer.pipeline.interventions import Hook, HookInfo, Request
 from trainer.pipeline.place import Place
 
@@ -31,6 +31,7 @@ class CheckWatch:
             return
         self._evaluated += 1
         try:
+            value = value if self._check.of is None else field_of(value, self._check.of)
             holds, cause = bool(self._check.predicate(value)), None
         except Exception as error:
             holds, cause = False, error

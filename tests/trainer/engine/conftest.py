@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trainer.contract import Manifest, Progress, RunDirectory, TrainAndEvalSpec, save_experiment_spec
+from trainer.contract import Manifest, Progress, RunDirectory, TrainAndEvalSpec, begin_run
 from trainer.entry import run_stage
 
 CARTPOLE: dict[str, Any] = {
@@ -67,7 +67,7 @@ def start(tmp_path: Path):
 
     def make(spec: TrainAndEvalSpec, name: str = "run") -> RunDirectory:
         run = RunDirectory(tmp_path / name)
-        save_experiment_spec(spec, run.spec_file)
+        begin_run(spec, run)
         return run
 
     return make

@@ -44,38 +44,38 @@ def collect(env_id: str, end: int, steps: int, rollouts: int = 1):
         spaces = Spaces(envs.observation_space, envs.action_space, envs.num_agents)
         policy = ActorCritic(spaces, AgentConfig(hidden_sizes=(4,)))
         collector = Collector(envs, [0, 1], torch.Generator().manual_seed(0), torch.device("cpu"))
-        return policy, [collector.collect(policy, steps) for _ in range(rollouts)], list(collector.recent)
+        return policy, [collector.collect(policy, steps) for _ in range(rollouts)]
 
 
 def value_of(policy: ActorCritic, now: int) -> float:
     observation = torch.tensor([[float(now)]])
-    return policy.value(observation, policy.core.initial_state(1), torch.tensor([False])).item()
+    return policy.value(observation, policy.initial_state(1), torch.tensor([False])).item()
 
 
 def test_observations_rewards_and_ends_stand_in_the_order_they_came(clock):
-    _, [rollout], ends = collect(clock, end=2, steps=5)
+    _, [rollout] = collect(clock, end=2, steps=5)
     assert rollout.observations[:, 0, 0].tolist() == [0, 1, 0, 1, 0]
     assert rollout.rewards[:, 0].tolist() == [1, 2, 1, 2, 1]
     assert rollout.ends[:, 0].tolist() == [False, True, False, True, False]
     assert rollout.starts[:, 0].tolist() == [True, False, True, False, True]
-    assert [end.returns.tolist() for end in ends] == [[3.0]] * 4
+    assert [end.returns.tolist() for end in rollout.ended] == [[3.0]] * 4
 
 
 def test_a_terminated_step_has_next_value_0(clock):
-    policy, [rollout], _ = collect(clock, end=2, steps=3)
+    policy, [rollout] = collect(clock, end=2, steps=3)
     assert rollout.next_values[1].tolist() == [0, 0]
     assert rollout.next_values[0, 0] == pytest.approx(value_of(policy, 1), rel=1e-5)
 
 
 def test_a_truncated_step_has_the_value_of_its_final_observation(clock):
-    policy, [rollout], _ = collect(clock, end=99, steps=4)
+    policy, [rollout] = collect(clock, end=99, steps=4)
     assert rollout.ends[:, 0].tolist() == [False, False, True, False]
     assert rollout.next_values[2, 0] == pytest.approx(value_of(policy, 3), rel=1e-5)
     assert rollout.next_values[2, 0] != pytest.approx(value_of(policy, 0), rel=1e-5)
 
 
 def test_the_last_step_of_a_rollout_is_continued_by_the_first_of_the_next(clock):
-    policy, [first, second], _ = collect(clock, end=99, steps=2, rollouts=2)
+    policy, [first, second] = collect(clock, end=99, steps=2, rollouts=2)
     assert first.next_values[-1, 0] == pytest.approx(value_of(policy, 2), rel=1e-5)
     assert second.observations[0, 0, 0] == 2
     assert not second.starts[0].any()

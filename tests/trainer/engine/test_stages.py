@@ -15,6 +15,7 @@ import torch
 from trainer.contract import Progress, Refused, read_manifest
 from trainer.engine.training import Diverged
 from trainer.entry import main, run_stage
+from trainer.pipeline import CheckFailed
 from trainer.stopping import Cancelled, StopRequest
 
 
@@ -47,30 +48,46 @@ def test_a_failed_stage_leaves_a_manifest_that_says_why(breaks, small, start, re
     with pytest.raises(ArithmeticError):
         run_stage("train", run, reporter)
     manifest = read_manifest(run.manifest_file("train"))
-    assert (manifest.status, manifest.error) == ("failed", "ArithmeticError: the tenth step")
+    assert (manifest.status, manifest.error) == (
+        "failed",
+        "ArithmeticError: the tenth step (in step train.updates#1.rollout)",
+    )
     with pytest.raises(Refused, match="left none"):
         run_stage("evaluate", run, reporter)
 
 
 class PaysNothingReal(Breaks):
-    """Pays NaN."""
+    """Pays what it is told to."""
+
+    def __init__(self, pays: float | str) -> None:
+        self.pays = float(pays)
 
     def step(self, action):
-        return np.zeros(1, np.float32), float("nan"), False, False, {}
+        return np.zeros(1, np.float32), self.pays, False, False, {}
 
 
 @pytest.fixture
-def pays_nothing_real():
+def paying():
+    """An environment that pays the same for every step."""
     gymnasium.register("PaysNothingReal-v0", entry_point=PaysNothingReal)
-    yield "PaysNothingReal-v0"
+    yield lambda pays: {"env": {"id": "PaysNothingReal-v0", "kwargs": {"pays": pays}}}
     del gymnasium.registry["PaysNothingReal-v0"]
 
 
-def test_training_stops_at_the_first_number_that_is_not_finite(pays_nothing_real, small, start, reporter):
-    run = start(small(trainer={"curriculum": {"env": {"id": pays_nothing_real}}}))
-    with pytest.raises(Diverged, match=r"update 1: .*losses/value_loss = nan.*learning_rate is too large"):
+def test_training_stops_at_the_first_loss_that_is_not_finite(paying, small, start, reporter):
+    run = start(small(trainer={"curriculum": paying(1e30), "normalize_rewards": False}))
+    with pytest.raises(Diverged, match=r"update 1: .*losses/value_loss = inf.*learning_rate is too large"):
         run_stage("train", run, reporter)
     assert read_manifest(run.manifest_file("train")).status == "failed"
+
+
+def test_a_reward_that_is_no_number_stops_training_before_it_is_learned_from(paying, small, start, reporter):
+    run = start(small(trainer={"curriculum": paying("nan")}))
+    with pytest.raises(CheckFailed, match=r"after_rollout: check 'no_nan:rollout.rewards' failed on ndarray\(64, 4\)"):
+        run_stage("train", run, reporter)
+    counts = read_manifest(run.manifest_file("train")).checks
+    assert counts["train.after_rollout.no_nan:rollout.rewards"]["failed"] == 1
+    assert counts["train.after_compute_advantage.no_nan:targets"]["evaluated"] == 0
 
 
 def test_a_gpu_that_is_not_there_is_refused(small, start, reporter):

@@ -1,7 +1,7 @@
 """Tracking: real offline W&B, and trackers that fail without failing the training."""
 
 from trainer.contract import RunDirectory
-from trainer.engine.tracking import Forgiving, NoTracker, make_tracker
+from trainer.engine.tracking import Forgiving, NoTracker, tracking
 
 
 class Breaks(NoTracker):
@@ -42,7 +42,7 @@ def test_offline_tracking_leaves_a_wandb_file_in_the_run_directory(small, traine
 
 
 def test_disabled_tracking_writes_nothing(small, reporter, tmp_path):
-    tracker = make_tracker(small(wandb={"mode": "disabled"}), RunDirectory(tmp_path / "run"), "train", reporter)
-    tracker.log({"losses/entropy": 1.0})
-    tracker.close(0)
+    run = RunDirectory(tmp_path / "run")
+    with tracking(small(wandb={"mode": "disabled"}), run, "train", reporter) as tracker:
+        tracker.log({"losses/entropy": 1.0})
     assert not (tmp_path / "run").exists()

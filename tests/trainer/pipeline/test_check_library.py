@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.pipeline import Check, grad_band, in_range, no_nan, prob_simplex, required_keys
+from trainer.pipeline import Check, CheckFailed, Pipeline, grad_band, in_range, no_nan, prob_simplex, required_keys
 
 NAN = math.nan
 MAKERS: dict[str, Callable[[Any], Any]] = {
@@ -91,8 +91,10 @@ def test_in_range_includes_its_bounds_and_excludes_nan(make: Callable[[Any], Any
 def test_of_chooses_a_field_and_names_the_check_after_it() -> None:
     check = in_range(0, 1, of="metrics.entropy")
     assert check.name == "in_range:metrics.entropy"
-    assert check.predicate({"metrics": SimpleNamespace(entropy=0.5)})
-    assert not check.predicate({"metrics": {"entropy": 2}})
+    checked = Pipeline("checked").through(checks=[check])
+    checked.run({"metrics": SimpleNamespace(entropy=0.5)})
+    with pytest.raises(CheckFailed, match=r"at_start: check 'in_range:metrics.entropy' failed on 2"):
+        checked.run({"metrics": {"entropy": 2}})
 
 
 @pytest.mark.parametrize("make", [no_nan, lambda **o: in_range(0, 1, **o), lambda **o: required_keys("a", **o)])

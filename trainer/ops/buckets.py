@@ -1,0 +1,62 @@
+"""A finite set of tasks, the product of values for each path; it never chooses among them, nor keeps them in memory."""
+
+from math import prod
+from typing import Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from trainer.ops.op import CurriculumOp
+from trainer.ops.slots import Task
+
+MOST_TASKS = 10_000
+
+
+class BucketsOp(CurriculumOp):
+    """A curriculum over the product of its buckets: a task has one value from each.
+
+    Tasks are numbered from 0 as an odometer counts, the paths in alphabetical order: the last path changes fastest,
+    and the values of each go in the order in which they are written.
+    """
+
+    buckets: dict[str, tuple[float, ...]] = Field(
+        default={"arena.combat": (0.0, 1.0)},
+        description="Values by their path in the environment's config, such as `arena.num_mines` or `kwargs.gravity`; "
+        "4.0 is 4 for a whole number, 0 and 1 are no and yes.",
+    )
+
+    @model_validator(mode="after")
+    def _make_a_few_distinct_tasks(self) -> Self:
+        if not self.buckets:
+            raise ValueError("buckets are empty: name a path and its values, or use the curriculum 'fixed'")
+        for path, values in self.buckets.items():
+            if not values or len(set(values)) < len(values):
+                raise ValueError(f"buckets.{path} = {list(values)}: give one or more values, each of them once")
+        if self.num_tasks > MOST_TASKS:
+            raise ValueError(f"buckets make {self.num_tasks} tasks, more than {MOST_TASKS}; give fewer values or paths")
+        return self
+
+    @property
+    def num_tasks(self) -> int:
+        """K, the size of the product."""
+        return prod(self._shape)
+
+    def task(self, number: int) -> Task:
+        """The task of a number in `0..K-1`."""
+        places = np.unravel_index(number, self._shape)
+        return {path: self.buckets[path][place] for path, place in zip(self._paths, places, strict=True)}
+
+    def number(self, task: Task) -> int | None:
+        """The inverse of `task`; none if the task is not in the product."""
+        if task.keys() != self.buckets.keys() or any(task[path] not in self.buckets[path] for path in task):
+            return None
+        places = tuple(self.buckets[path].index(task[path]) for path in self._paths)
+        return int(np.ravel_multi_index(places, self._shape))
+
+    @property
+    def _paths(self) -> list[str]:
+        return sorted(self.buckets)
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        return tuple(len(self.buckets[path]) for path in self._paths)
