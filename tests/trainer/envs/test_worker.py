@@ -83,6 +83,7 @@ def test_ctrl_c_leaves_the_workers_to_the_parent() -> None:
     parent = _parent(
         """
 try:
+    print("waiting", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     time.sleep(0.5)
@@ -91,6 +92,8 @@ except KeyboardInterrupt:
     print("still stepping")
 """
     )
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "waiting\n"
     os.killpg(parent.pid, signal.SIGINT)
     output, errors = parent.communicate(timeout=20)
     assert (output, errors) == ("still stepping\n", "")
