@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.launchpad import run_config_of
 from axiom_dagster.preflight import check_environments
-from axiom_dagster.processes import PROCESS_TAG, this_process
+from trainer.contract.processes import PROCESS_TAG, this_process
 from axiom_dagster.run_handle import RunHandle
 from resources.compute import Compute
 from resources.home import dagster_instance

@@ -25,7 +25,7 @@ from axiom_dagster import (
     create_experiment,
     create_quick_experiment,
 )
-from axiom_dagster.processes import has_ended, interrupt, this_process
+from trainer.contract.processes import has_ended, interrupt, this_process
 from resources.home import dagster_instance
 
 FAKE = InProcessCompute(module="fake_trainer")
