@@ -40,8 +40,9 @@ format: $(READY) ## Format, and fix what can be fixed.
 bench: $(READY) ## Run the benchmarks and keep their tables in benchmarks/RESULTS.md.
 	$(BIN)/python -m benchmarks
 
-docs: $(READY) ## Make docs/spec.md anew from the spec.
+docs: $(READY) ## Make docs/spec.md and docs/manifest.schema.json anew from the models.
 	$(BIN)/axiom spec reference > docs/spec.md
+	$(BIN)/axiom spec schema --manifest > docs/manifest.schema.json
 
 ui: $(READY) ## Start the Dagster UI on http://127.0.0.1:3000.
 	$(BIN)/axiom ui

@@ -2,10 +2,8 @@
 
 import base64
 import json
-import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,19 @@ from assets.results import results_csv, results_markdown
 from assets.stage import GROUP, OWNERS, OfRun, materialization, open_stage
 from resources.manifest_store import ManifestStore, Recorded
 from resources.refusing import refusals_fail_the_step
-from trainer.contract import Artifact, Manifest, Refused, RunDirectory, TrainAndEvalSpec, atomic_file
+from trainer.contract import (
+    Artifact,
+    Compute,
+    Manifest,
+    Refused,
+    RunDirectory,
+    TrainAndEvalSpec,
+    atomic_file,
+    code_artifacts,
+    describe_machine,
+    record_code,
+    this_process,
+)
 
 DESCRIPTION = """The learning curve, the evaluation chart and the results table of one experiment.
 
@@ -96,6 +106,7 @@ def _manifest(
     *,
     files: list[Artifact],
 ) -> Manifest:
+    code = record_code(run, "analyze")
     return Manifest(
         stage="analyze",
         instance_name=run.instance_name,
@@ -106,15 +117,13 @@ def _manifest(
         spec=evaluated.manifest.spec,
         spec_hash=evaluated.manifest.spec_hash,
         parents={"train": trained.manifest.digest, "evaluate": evaluated.manifest.digest},
-        environment={
-            "python": platform.python_version(),
-            "dagster": dg.__version__,
-            "matplotlib": version("matplotlib"),
-        },
+        environment=describe_machine().with_fingerprint(code.files),
+        code=code,
+        compute=Compute(kind="in_process", process=this_process()),
         metrics=trained.manifest.metrics,
         eval_results=evaluated.manifest.eval_results,
         weights_digest=trained.manifest.weights_digest,
-        artifacts=tuple(files),
+        artifacts=(*files, *code_artifacts(run, "analyze", code)),
     )
 
 

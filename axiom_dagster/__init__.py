@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from axiom_dagster.comparison import diff
     from axiom_dagster.experiment import TrainAndEvalExperiment
     from axiom_dagster.run_handle import RunHandle, all_runs
     from resources.in_process_compute import InProcessCompute
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _ELSEWHERE = {
     "TrainAndEvalExperiment": "axiom_dagster.experiment",
     "RunHandle": "axiom_dagster.run_handle",
+    "diff": "axiom_dagster.comparison",
     "all_runs": "axiom_dagster.run_handle",
     "LocalCompute": "resources.local_compute",
     "InProcessCompute": "resources.in_process_compute",
@@ -67,6 +69,7 @@ __all__ = [
     "all_runs",
     "create_experiment",
     "create_quick_experiment",
+    "diff",
     "load_experiment_spec",
     "save_experiment_spec",
 ]

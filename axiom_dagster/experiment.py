@@ -1,19 +1,21 @@
 """The experiment API: a spec becomes a run of the job `train_and_eval`; it computes nothing itself."""
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 import dagster as dg
 
 from assets.launchpad import run_config_of
 from axiom_dagster.preflight import check_environments
-from trainer.contract.processes import PROCESS_TAG, this_process
 from axiom_dagster.run_handle import RunHandle
 from resources.compute import Compute
 from resources.home import dagster_instance
 from resources.in_process_compute import InProcessCompute
 from resources.local_compute import LocalCompute
 from trainer.contract import NAME, Refused, TrainAndEvalSpec
+from trainer.contract.processes import PROCESS_TAG, this_process
 
 JOB = "train_and_eval"
 TAG = "axiom/tag"
@@ -36,21 +38,25 @@ class TrainAndEvalExperiment:
         return self
 
     def run(
-        self, tag: str | None = None, *, compute: LocalCompute | InProcessCompute | Compute | None = None
+        self,
+        tag: str | None = None,
+        *,
+        compute: LocalCompute | InProcessCompute | Compute | None = None,
+        tags: Mapping[str, str] = MappingProxyType({}),
     ) -> RunHandle:
         """Run to the end in this process and return the handle, whether the run succeeded, failed or was cancelled.
 
         `tag` names this run among others of the same spec (letters, digits, `_`, `-`). `compute` says where training
-        and evaluation run; none: a process of their own on this machine.
+        and evaluation run; none: a process of their own on this machine. `tags` are further Dagster tags.
         """
-        tags = {PROCESS_TAG: this_process()} | ({TAG: _accepted(tag)} if tag is not None else {})
+        all_tags = {**tags, PROCESS_TAG: this_process(), **({TAG: _accepted(tag)} if tag is not None else {})}
         instance = self._instance or self.prepare()._ready()
         run_config, resources = _compute_config(compute)
         job = _job()
         result = job.execute_in_process(
             run_config={**QUIET, **run_config_of(self.spec), **run_config},
             instance=instance,
-            tags=tags,
+            tags=all_tags,
             raise_on_error=False,
             resources=resources,
         )

@@ -5,14 +5,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import dagster as dg
 
-from trainer.contract.processes import PROCESS_TAG, has_ended, interrupt
 from resources.home import axiom_home, dagster_instance
-from resources.manifest_store import INSTANCE_NAME_TAG, instance_name
+from resources.manifest_store import INSTANCE_NAME_TAG, instance_name, worker_of
 from trainer.contract import Manifest, Refused, RunDirectory, TrainAndEvalSpec, nearest, read_manifest
+from trainer.contract.processes import PROCESS_TAG, has_ended, interrupt
+
+if TYPE_CHECKING:
+    from resources.compute import Compute
+    from resources.in_process_compute import InProcessCompute
+    from resources.local_compute import LocalCompute
+    from trainer.contract.difference import Difference
+    from trainer.contract.verification import Verification
 
 LEVELS = {number: name for name, number in logging.getLevelNamesMapping().items()}
 STAGES = ("analyze", "evaluate", "train")
@@ -115,13 +122,33 @@ class RunHandle:
             if entry.user_message
         ]
 
+    def diff(self, other: "RunHandle | Manifest | RunDirectory | str") -> "Difference":
+        """What differs between this run (a) and another one (b)."""
+        from axiom_dagster.comparison import diff
+
+        return diff(self, other, self.instance)
+
+    def verify(self, updates: int | None = None) -> "Verification":
+        """Repeat the training, or its first `updates`, in a process of its own beside its record; `axiom verify`."""
+        from resources.verifying import verification_of
+
+        return verification_of(RunDirectory(self.directory), updates)
+
+    def replay(
+        self, tag: str | None = None, *, compute: "LocalCompute | InProcessCompute | Compute | None" = None
+    ) -> "RunHandle":
+        """Run this run's spec once more with the sources that it kept; warns of all that differs now."""
+        from axiom_dagster.replaying import replay
+
+        return replay(self, tag, compute=compute)
+
     def cancel(self) -> bool:
         """Stop the run and its trainer; false if it has ended already or nobody can be told to stop."""
         run = self._record.dagster_run
         if run.is_finished:
             return False
-        process = run.tags.get(PROCESS_TAG)
-        if process is None:
+        process, worker = run.tags.get(PROCESS_TAG), worker_of(run)
+        if process is None or worker not in (None, process):
             return self.instance.run_coordinator.cancel_run(self.run_id)
         self.instance.report_run_canceling(run)
         if has_ended(process):

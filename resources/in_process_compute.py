@@ -2,6 +2,8 @@
 
 import importlib
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from resources.refusing import refusals_fail_the_step
-from trainer.contract import Manifest, Progress, RunDirectory, Stage
+from trainer.contract import Manifest, Progress, Refused, RunDirectory, Stage, redacted
 
 SECONDS_BETWEEN_LINES = 2.0
 
@@ -33,6 +35,20 @@ class LogReporter:
         self._log.info(message)
 
 
+@contextmanager
+def _secrets_masked() -> Generator[None]:
+    """Let errors through as they are, unless their text holds a secret: Dagster would keep it in its event log."""
+    try:
+        yield
+    except Refused:
+        raise
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        if redacted(text) == text:
+            raise
+        raise dg.Failure(redacted(text)) from None
+
+
 class InProcessCompute(dg.Config):
     """The trainer in Dagster's own process: breakpoints work; a crash takes the run's worker along."""
 
@@ -49,7 +65,7 @@ class InProcessCompute(dg.Config):
         """See `Compute.run`."""
         entry = importlib.import_module(self.module)
         reporter = LogReporter(context.log)
-        with refusals_fail_the_step():
+        with refusals_fail_the_step(), _secrets_masked():
             return entry.run_stage(
                 stage, run_directory, reporter, train_manifest=train_manifest, run_id=context.run.run_id
             )

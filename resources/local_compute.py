@@ -17,6 +17,8 @@ from resources.outcome import manifest_of_ended_process
 from trainer.contract import Manifest, RunDirectory, Stage, load_experiment_spec
 
 TRAINER_ROOT = Path(trainer.__file__ or "").parents[1]
+PARENT_VARIABLE = "AXIOM_PARENT"
+KIND = {"AXIOM_COMPUTE": "local"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -52,7 +54,7 @@ class LocalCompute(dg.Config):
             context_injector=dg.PipesTempFileContextInjector(),
             message_reader=OneWriterReader(),
         ) as session:
-            environment = {**self._environment(run_directory), **session.get_bootstrap_env_vars()}
+            environment = {**self.environment(run_directory), **session.get_bootstrap_env_vars()}
             code = self._wait(self._command(stage, run_directory, train_manifest), environment, console)
         return manifest_of_ended_process(code, run_directory, stage, console)
 
@@ -61,9 +63,10 @@ class LocalCompute(dg.Config):
         command = [self.python or sys.executable, "-P", "-m", "trainer", stage, "--run-dir", str(run_directory.path)]
         return command if train_manifest is None else [*command, "--train", str(train_manifest)]
 
-    def _environment(self, run_directory: RunDirectory) -> dict[str, str]:
+    def environment(self, run_directory: RunDirectory) -> dict[str, str]:
+        """Of a trainer process: the threads that the run's spec asks for, and where the trainer is."""
         threads = str(load_experiment_spec(run_directory.spec_file).system.torch_threads)
-        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, threads), **self.env}
+        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, threads), **self.env, **KIND}
         paths = [self.env.get("PYTHONPATH"), str(TRAINER_ROOT), os.environ.get("PYTHONPATH")]
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
         return environment
@@ -72,7 +75,7 @@ class LocalCompute(dg.Config):
         with console.open("wb") as output:
             process = subprocess.Popen(
                 command,
-                env=environment,
+                env={**environment, PARENT_VARIABLE: str(os.getpid())},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

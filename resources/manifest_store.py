@@ -20,7 +20,11 @@ from trainer.contract import (
     nearest,
     read_manifest,
 )
+from trainer.contract.processes import this_process
 
+RETRY_TAG = "dagster/retry_number"
+RESUME_TAG = "axiom/resumes"
+WORKER_TAG = "axiom/worker"
 INSTANCE_NAME_TAG = "axiom/instance_name"
 MANIFEST_FILE = "manifest_file"
 DIGEST = "digest"
@@ -49,9 +53,26 @@ class Recorded:
 
 
 def instance_name(spec_name: str, record: dg.RunRecord) -> str:
-    """`name-YYYYmmdd-HHMMSS-abcdef`: the spec's name, when Dagster created the run (UTC), the run id's beginning."""
+    """`name-YYYYmmdd-HHMMSS-abcdef`: the spec's name, when Dagster created the run (UTC), the run id's beginning.
+
+    A run that goes on where another one stopped, a retry after a crash or a resumption, has the name of that one.
+    """
+    tags = record.dagster_run.tags
+    if INSTANCE_NAME_TAG in tags and (RETRY_TAG in tags or RESUME_TAG in tags):
+        return tags[INSTANCE_NAME_TAG]
     created = record.create_timestamp.astimezone(UTC)
     return f"{spec_name}-{created:%Y%m%d-%H%M%S}-{record.dagster_run.run_id[:6]}"
+
+
+def worker_tag(run_id: str) -> dict[str, str]:
+    """The tag that names this process as the one that works on the run; a retry's copy of it is not its own."""
+    return {WORKER_TAG: f"{run_id} {this_process()}"}
+
+
+def worker_of(run: dg.DagsterRun) -> str | None:
+    """The process that works on the run, as far as its first stage has begun."""
+    run_id, _, process = run.tags.get(WORKER_TAG, "").partition(" ")
+    return process if run_id == run.run_id else None
 
 
 class ManifestStore(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument]

@@ -1,6 +1,11 @@
-"""`python -m trainer`."""
+"""`python -m trainer`; where AXIOM_PARENT names the process that waits for it, it ends when that does."""
+
+import os
 
 from trainer.entry import main
+from trainer.stopping import end_with_parent
 
 if __name__ == "__main__":
+    if parent := os.environ.get("AXIOM_PARENT"):
+        end_with_parent(int(parent))
     raise SystemExit(main())

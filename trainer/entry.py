@@ -1,6 +1,7 @@
 """The one way into the trainer, as a command and by name; it never imports the engine before it is needed."""
 
 import argparse
+import json
 import signal
 import sys
 import traceback
@@ -21,6 +22,7 @@ from trainer.contract import (
     TrainAndEvalSpec,
     begin_run,
     load_experiment_spec,
+    redacted,
 )
 from trainer.contract.spec_file import set_values
 from trainer.stopping import Cancelled, StopRequest
@@ -98,12 +100,14 @@ def check_overrides(spec: TrainAndEvalSpec, functions: Mapping[str, Replacement]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m trainer`: exit code 0 done, 1 failed, 2 refused, 143 told to stop."""
+    """`python -m trainer`: exit code 0 done, 1 failed (verify: different), 2 refused, 143 told to stop."""
     words = _parser().parse_intermixed_args(arguments)
     try:
+        if words.stage == "verify":
+            return _verify(words)
         return _run(words.stage, _run_directory(words), words.train)
     except Refused as refusal:
-        sys.stderr.write(f"refused: {refusal}\n")
+        sys.stderr.write(redacted(f"refused: {refusal}\n"))
         return REFUSED
     except Cancelled:
         return TERMINATED
@@ -111,12 +115,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainer", description="Run one stage in a run directory.")
-    parser.add_argument("stage", choices=["train", "evaluate"])
+    parser.add_argument("stage", choices=["train", "evaluate", "verify"])
     parser.add_argument("--run-dir", type=Path, required=True, help="the run directory; its name is the run's name")
     parser.add_argument("--spec", type=Path, help="a spec file to begin a new run directory with")
     parser.add_argument("--train", type=Path, help="evaluate: the train manifest (default: this run's own)")
+    parser.add_argument("--updates", type=int, help="verify: repeat no more than the first N; 0: compare files alone")
+    parser.add_argument("--set", action="append", default=[], metavar="path=value", help="verify: a value to change")
     parser.add_argument("values", nargs="*", metavar="path=value", help="with --spec: values to set in it")
     return parser
+
+
+def _verify(words: argparse.Namespace) -> int:
+    """Repeat a training beside its record; the last line of standard output is the verification, or what was refused.
+
+    Standard error has the verdict for people.
+    """
+    from trainer.engine.verify import verify
+    from trainer.reporters import reporter_for
+
+    stop, run = StopRequest(), RunDirectory(words.run_dir.resolve())
+    try:
+        if words.spec or words.train or words.values or (words.updates or 0) < 0:
+            raise Refused.one("verify", str(run.path), "takes a run directory, --updates N ≥ 0 and --set path=value")
+        with reporter_for(None) as reporter:
+            verification = verify(run, stop.heeded_by(reporter), words.updates, words.set)
+    except Refused as refused:
+        problems = [{"path": each.path, "value": str(each.value), "why": each.why} for each in refused.problems]
+        sys.stdout.write(json.dumps({"problems": problems}) + "\n")
+        raise
+    sys.stderr.write("\n".join(verification.lines()) + "\n")
+    sys.stdout.write(json.dumps({"verification": verification.plain()}) + "\n")
+    return 0 if verification.verdict == "identical" else FAILED
 
 
 def _run_directory(words: argparse.Namespace) -> RunDirectory:
@@ -159,7 +188,7 @@ def _report(
     except Refused:
         raise
     except Exception as error:
-        traceback.print_exc()
-        sys.stderr.write(f"{stage} failed: {type(error).__name__}: {error}\n")
+        # What is printed here is kept in the run directory.
+        sys.stderr.write(redacted(f"{traceback.format_exc()}{stage} failed: {type(error).__name__}: {error}\n"))
         return FAILED
     return 0

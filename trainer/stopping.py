@@ -1,5 +1,7 @@
 """How a stage is told to stop: SIGTERM becomes an exception; it never decides what is saved."""
 
+import ctypes
+import os
 import signal
 from types import FrameType
 
@@ -8,6 +10,17 @@ from trainer.contract import Progress, Reporter
 
 class Cancelled(BaseException):
     """The stage was told to stop; not an Exception, so that nothing on the way mistakes it for a failure."""
+
+
+def end_with_parent(parent: int) -> None:
+    """Get SIGTERM as soon as the process `parent` has ended, however it did; at once if it has already (Linux only)."""
+    set_parent_death_signal = 1
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is None:
+        return
+    prctl(set_parent_death_signal, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 class StopRequest:

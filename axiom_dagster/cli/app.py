@@ -4,10 +4,13 @@ from typing import Annotated
 
 import typer
 
+from axiom_dagster.cli.diff import diff
+from axiom_dagster.cli.replay import replay
 from axiom_dagster.cli.run import run
 from axiom_dagster.cli.runs import runs, show
 from axiom_dagster.cli.spec import spec_app
 from axiom_dagster.cli.ui import env, ui
+from axiom_dagster.cli.verify import verify
 
 app = typer.Typer(
     help="Reproducible reinforcement-learning experiments on Dagster.",
@@ -18,6 +21,9 @@ app = typer.Typer(
 app.command()(run)
 app.command()(runs)
 app.command()(show)
+app.command()(verify)
+app.command()(diff)
+app.command()(replay)
 app.command()(ui)
 app.command()(env)
 app.add_typer(spec_app, name="spec")

@@ -50,13 +50,14 @@ def _run(spec: "TrainAndEvalSpec", tag: str | None, compute: ComputeName) -> "Ru
     from resources.in_process_compute import InProcessCompute
     from resources.local_compute import LocalCompute
 
-    with stage_words(_show), interrupts_cancel():
+    with stage_words(show_words), interrupts_cancel():
         return TrainAndEvalExperiment(spec).run(
             tag, compute=InProcessCompute() if compute == "in_process" else LocalCompute()
         )
 
 
-def _show(stage: str, words: str) -> None:
+def show_words(stage: str, words: str) -> None:
+    """A stage's words as a line for people."""
     say(words if words.startswith(stage) else f"{stage}: {words}")
 
 

@@ -9,6 +9,7 @@ from axiom_dagster.cli.run import Source, Values
 
 spec_app = typer.Typer(help="Make, check and describe specs.", no_args_is_help=True)
 
+OfManifest = Annotated[bool, typer.Option("--manifest", help="That of a manifest.")]
 Quick = Annotated[bool, typer.Option("--quick", help="The one that ends in seconds.")]
 
 
@@ -36,13 +37,14 @@ def validate(source: Source, values: Values = None, as_json: AsJson = False) -> 
 
 
 @spec_app.command()
-def schema() -> None:
-    """Print the JSON Schema of a spec, for editors."""
+def schema(of_manifest: OfManifest = False) -> None:
+    """Print the JSON Schema of a spec, for editors; or of a manifest, for other programs."""
     import json
 
-    from trainer.contract import TrainAndEvalSpec
+    from trainer.contract import TrainAndEvalSpec, manifest_schema
 
-    typer.echo(json.dumps(TrainAndEvalSpec.model_json_schema(), indent=2))
+    text = manifest_schema() if of_manifest else json.dumps(TrainAndEvalSpec.model_json_schema(), indent=2) + "\n"
+    typer.echo(text, nl=False)
 
 
 @spec_app.command()

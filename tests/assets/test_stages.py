@@ -83,8 +83,8 @@ def test_a_materialization_is_the_manifest_on_disk(instance: dg.DagsterInstance)
 
 def test_analysis_leaves_pictures_and_tables(instance: dg.DagsterInstance, home: Path) -> None:
     folder = home / "runs" / name_of(run(instance)) / "analyze"
-    names = ["evaluation.png", "learning_curve.png", "manifest.json", "results.csv", "results.md"]
-    assert sorted(file.name for file in folder.iterdir()) == names
+    names = ["code_files.json", "evaluation.png", "learning_curve.png", "manifest.json", "results.csv", "results.md"]
+    assert sorted({file.name for file in folder.iterdir()} - {"code.patch"}) == names
     assert (folder / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     assert "arena/basic,1.0,0.0,2.0,0.5,0.4,0.6,2.0,False,2" in (folder / "results.csv").read_text()
 

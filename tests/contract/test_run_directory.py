@@ -83,7 +83,7 @@ def test_an_artifact_is_recorded_relative_to_its_run_with_size_and_digest(tmp_pa
     run = RunDirectory(tmp_path / "run")
     file = run.stage("train") / "empty"
     write_text(file, "")
-    assert Artifact.of(file, run) == Artifact(path="train/empty", size_bytes=0, sha256=EMPTY_SHA256)
+    assert Artifact.of(file, run) == Artifact(path="train/empty", uri=file.as_uri(), size_bytes=0, sha256=EMPTY_SHA256)
     assert file_digest(file) == EMPTY_SHA256
 
 

@@ -76,6 +76,17 @@ def test_a_stage_that_fails_fails_the_step_and_leaves_its_manifest(compute: Comp
     assert read_manifest(run.manifest_file("train")).status == "failed"
 
 
+def test_an_error_in_this_process_reaches_the_event_log_without_its_secrets(
+    fake_trainer_environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_TOKEN", "loss is gone")
+    compute, run = InProcessCompute(module="fake_trainer"), directory(tmp_path, description="fail train")
+    result = in_a_step(lambda context: compute.run(context, "train", run))
+    assert "RuntimeError: the [secret]" in failure_of(result).user_failure_data.description
+    words = [str(event) for event in result.all_events]
+    assert not any("RuntimeError: the loss is gone" in each for each in words)
+
+
 def test_a_refusal_is_never_retried_and_keeps_its_words(compute: Compute, tmp_path: Path) -> None:
     run = directory(tmp_path, description="refuse train")
     result = in_a_step(lambda context: compute.run(context, "train", run), retries=True)
@@ -180,7 +191,7 @@ def test_a_folder_named_trainer_in_the_working_directory_is_not_run(tmp_path: Pa
     run = directory(tmp_path)
     command = local._command("train", run, None)
     ended = subprocess.run(
-        [*command, "--help"], cwd=tmp_path, env=local._environment(run), capture_output=True, check=False
+        [*command, "--help"], cwd=tmp_path, env=local.environment(run), capture_output=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
     assert sys.executable == command[0]

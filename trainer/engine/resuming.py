@@ -59,6 +59,7 @@ def restore(training: "Training", beginning: Beginning) -> None:
         return
     training.done = beginning.done
     training.metrics = state["metrics"]
+    training.target = {name: value for name, value in state["metrics"].items() if name.startswith("target/")}
     training.earlier_seconds = state["metrics"]["seconds"]
     training.best = None if state["best"] is None else (state["best_score"], state["best"])
     training.learner.optimizer_state = {name: value.to(training.device) for name, value in state["optimizer"].items()}

@@ -23,7 +23,12 @@ def make_repeatable(controls: AxiomControls, system: SystemConfig) -> torch.devi
     # The same switch as torch.use_deterministic_algorithms, which takes a second to load the compiler first.
     torch.set_deterministic_debug_mode("error" if controls.deterministic else "default")
     torch.manual_seed(stream_seed(controls.seed, "weights"))
-    cuda = torch.cuda.is_available()
-    if system.device.startswith("cuda") and not cuda:
+    if system.device.startswith("cuda") and not torch.cuda.is_available():
         raise Refused.one("system.device", system.device, "this machine's torch sees no GPU; use `cpu` or `auto`")
-    return torch.device(system.device if system.device != "auto" else "cuda" if cuda else "cpu")
+    return device_of(system)
+
+
+def device_of(system: SystemConfig) -> torch.device:
+    """The device that the spec names, or the one that `auto` is here."""
+    here = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(here if system.device == "auto" else system.device)

@@ -4,8 +4,8 @@ Each stage imports no more than it needs, so that it starts sooner.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from trainer.algorithm.declaration import slot_of
 from trainer.algorithm.overrides import Replacement
 from trainer.contract import (
     Artifact,
+    Code,
     EnvConfig,
     Lease,
     Manifest,
@@ -23,14 +24,18 @@ from trainer.contract import (
     RunDirectory,
     Stage,
     Status,
+    StoppedAt,
     TrainAndEvalSpec,
     begin_attempt,
+    code_artifacts,
     load_experiment_spec,
     read_manifest,
+    record_code,
+    redacted,
     write_text,
 )
 from trainer.contract.exposure import exposure
-from trainer.engine.environment import describe_environment
+from trainer.engine.environment import describe_compute, describe_environment
 from trainer.pipeline import Method, Pipeline, step_of
 from trainer.stopping import Cancelled
 
@@ -47,28 +52,45 @@ class Record:
     run_id: str | None
     functions: Functions
     lease: Lease
+    code: Code | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     found: dict[str, Any] = field(default_factory=dict)
 
-    def write(self, status: Status, error: str | None = None) -> Manifest:
+    def write(
+        self, status: Status, error: str | None = None, stopped_at: StoppedAt | None = None, files: Iterable[Path] = ()
+    ) -> Manifest:
         """Write the manifest of the stage as it stands, ended now; raises `Superseded` where another has taken over."""
         self.lease.hold()
+        code, controls = self.code, self.spec.controls
+        left = tuple(Artifact.of(file, self.run) for file in files)
+        left += code_artifacts(self.run, self.stage, code) if code else ()
         manifest = Manifest(
             stage=self.stage,
             instance_name=self.run.instance_name,
             run_id=self.run_id,
             status=status,
             attempt=self.lease.attempt.number,
-            error=error,
+            error=None if error is None else redacted(error),
+            stopped_at=stopped_at,
             started_at=self.started_at,
             ended_at=datetime.now(UTC),
             spec=self.spec.plain(),
             spec_hash=self.spec.spec_hash,
-            environment=describe_environment(),
-            **self.found,
+            environment=describe_environment(self.spec.system, controls.capture_env, code and code.files),
+            code=code,
+            compute=describe_compute(),
+            **self.found | {"artifacts": self.found.get("artifacts", ()) + left},
         )
         manifest.write(self.run)
         return manifest
+
+    def stop(self, status: Status, error: str, step: str | None = None) -> Manifest:
+        """Write the manifest of a stage that did not succeed: where it stopped, and what training left by then."""
+        metrics = self.run.metrics_file
+        left = _logs(self.run) if self.stage == "train" else []
+        last = _last_row(metrics) if metrics in left else {}
+        stopped_at = StoppedAt(step=step, update=last.get("update"), agent_steps=last.get("agent_steps"))
+        return self.write(status, error, stopped_at, left)
 
     def pipeline(self) -> Pipeline:
         """The experiment's pipeline with its overrides, each held to the contract of its slot before it is used."""
@@ -89,8 +111,20 @@ class Record:
             self.found |= {"checks": compiled.check_counts(), "interventions": requests}
 
 
-def _place(error: Exception) -> str:
-    step = step_of(error)
+def _logs(run: RunDirectory) -> list[Path]:
+    """What training wrote line by line."""
+    return [file for file in (run.metrics_file, run.digests_file) if file.exists()]
+
+
+def _last_row(metrics: Path) -> dict[str, Any]:
+    """The metrics of the last update; a line that was torn by a crash counts for none."""
+    for line in reversed(metrics.read_text().splitlines()):
+        with suppress(json.JSONDecodeError):
+            return json.loads(line)
+    return {}
+
+
+def _place(step: str | None) -> str:
     return f" (in step {step})" if step else ""
 
 
@@ -118,7 +152,7 @@ def run_train(run: RunDirectory, reporter: Reporter, run_id: str | None, functio
             "metrics": trained.metrics,
             "weights_digest": trained.weights_digest,
             "checkpoint": Artifact.of(trained.checkpoint, run),
-            "artifacts": tuple(Artifact.of(file, run) for file in [run.metrics_file, *run.source_files()]),
+            "artifacts": tuple(Artifact.of(file, run) for file in [*_logs(run), *run.source_files()]),
         }
     return read_manifest(run.manifest_file("train"))
 
@@ -164,13 +198,15 @@ def _recorded(stage: Stage, run: RunDirectory, run_id: str | None, functions: Fu
     if file.exists():
         file.rename(file.with_name(f"manifest_{read_manifest(file).attempt}.json"))
     try:
+        record.code = record_code(run, stage)
         yield record
     except Refused:
         raise
     except Exception as error:
-        record.write("failed", f"{type(error).__name__}: {error}{_place(error)}")
+        step = step_of(error)
+        record.stop("failed", f"{type(error).__name__}: {error}{_place(step)}", step)
         raise
     except (Cancelled, KeyboardInterrupt):
-        record.write("cancelled", "told to stop")
+        record.stop("cancelled", "told to stop")
         raise
     record.write("succeeded")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from trainer.contract import Reporter, RunDirectory, TrainAndEvalSpec
+from trainer.contract import Reporter, RunDirectory, TrainAndEvalSpec, redacted
 
 
 class Tracker(Protocol):
@@ -49,7 +49,10 @@ class WandbTracker:
             tags=spec.wandb.tags,
             notes=spec.wandb.notes or None,
             config=spec.plain(),
-            settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
+            # W&B would copy the checkout's changes, secrets and all, and its remote; the manifest has what may be kept.
+            settings=wandb.Settings(
+                silent=True, console="off", x_disable_stats=True, disable_git=True, disable_code=True, save_code=False
+            ),
         )
         self._run.define_metric("agent_steps")
         self._run.define_metric("*", step_metric="agent_steps")
@@ -84,7 +87,7 @@ class Forgiving:
             action()
         except Exception as error:  # whatever a tracker raises, the training is worth more
             self._tracker = NoTracker()
-            self._reporter.log(f"tracking stopped, training goes on: {type(error).__name__}: {error}")
+            self._reporter.log(f"tracking stopped, training goes on: {type(error).__name__}: {redacted(str(error))}")
 
 
 @contextmanager

@@ -94,6 +94,7 @@ class Training:
         self.best: tuple[float, str] | None = None
         self.saved: dict[int, Path] = {}
         self.metrics: dict[str, Any] = {}
+        self.target: dict[str, float | None] = {}
         self.earlier_seconds = 0.0
         self._began = time.perf_counter()
         self._begin_with = begin_with
@@ -218,6 +219,7 @@ class Training:
         self._profile.close()
         self.done += 1
         self.metrics |= self._clock()
+        self.metrics |= self._time_to_target()
         self._logs.write(self.metrics)
         self._logs.digest(self.done, self.parts())
         if self.at_boundary():
@@ -261,7 +263,7 @@ class Training:
         checkpoint = self.saved[self.done] if self.done in self.saved else self.save()
         summary = {name: self.metrics[name] for name in ("agent_steps", "seconds")}
         summary |= {"steps_per_second": self.metrics["charts/SPS"], "reward": self.metrics["overview/reward"]}
-        summary |= {"episodic_length": self.metrics["charts/episodic_length"], "updates": self.done}
+        summary |= {"episodic_length": self.metrics["charts/episodic_length"], "updates": self.done, **self.target}
         return Trained(weights_digest(cast("nn.Module", self.policy).state_dict()), checkpoint, summary)
 
     def _of_rollout(self) -> dict[str, Any]:
@@ -282,6 +284,16 @@ class Training:
     def _clock(self) -> dict[str, float]:
         seconds = self.earlier_seconds + time.perf_counter() - self._began
         return {"seconds": seconds, "charts/SPS": self.done * self.config.batch_size / seconds}
+
+    def _time_to_target(self) -> dict[str, float | None]:
+        """Agent-steps and seconds when the mean episode reward first was the target; empty where none is set."""
+        wanted, reward = self.config.target_reward, self.metrics["overview/reward"]
+        if wanted is None or self.target.get("target/agent_steps") is not None:
+            return self.target
+        reached = reward is not None and reward >= wanted
+        names = ("agent_steps", "seconds")
+        self.target = {f"target/{name}": self.metrics[name] if reached else None for name in names}
+        return self.target
 
     def _progress(self) -> Progress:
         shown = {name: self.metrics[name] for name in SHOWN if self.metrics[name] is not None}

@@ -80,7 +80,7 @@ def test_an_imported_copy_of_gae_gives_the_weights_of_gae(small, start, trained,
     assert manifest.weights_digest == declared.weights_digest
     assert manifest.pipeline_fingerprint != declared.pipeline_fingerprint
     assert manifest.overrides["train.compute_advantage"].source_digest == source_digest(trainer.ops.gae.Gae)
-    assert [artifact.path for artifact in manifest.artifacts] == ["train/metrics.jsonl", "source/copied_gae.py"]
+    assert "source/copied_gae.py" in [artifact.path for artifact in manifest.artifacts]
 
 
 def test_what_runs_is_the_copy_in_the_run_directory(small, tmp_path, reporter, own_module, start):

@@ -145,7 +145,7 @@ def test_a_stop_that_was_lost_on_the_way_is_heeded_at_the_next_progress(reporter
 def test_the_environment_is_recorded_without_environment_variables(small, trained, monkeypatch):
     monkeypatch.setenv("AXIOM_CANARY_SECRET", "canary-5bd1e995")
     run, manifest = trained(small())
-    assert manifest.environment["packages"]["torch"].startswith("2.")
+    assert manifest.environment.packages["torch"].startswith("2.")
     assert not any(b"canary-5bd1e995" in path.read_bytes() for path in run.path.rglob("*") if path.is_file())
 
 

@@ -1,0 +1,155 @@
+"""Runs that died without a word, and trainers that nobody waits for, on a real instance with real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from axiom_dagster.reconcile import reconcile
+from resources.home import dagster_instance
+from resources.local_compute import PARENT_VARIABLE
+from resources.manifest_store import INSTANCE_NAME_TAG, worker_of, worker_tag
+from trainer.contract import RunDirectory, attempts, begin_run, create_experiment
+from trainer.contract.processes import has_ended, this_process
+
+DEAD = f"{this_process().split()[0]} 999999999 1"
+
+
+@pytest.fixture
+def instance(tmp_path, monkeypatch):
+    monkeypatch.setenv("AXIOM_HOME", str(tmp_path))
+    with dagster_instance() as instance:
+        yield instance
+
+
+@dg.op
+def nothing() -> None:
+    """Nothing."""
+
+
+@dg.job
+def idle() -> None:
+    """A job to make runs of."""
+    nothing()
+
+
+def started_run(instance, worker: str | None, status=dg.DagsterRunStatus.STARTED) -> str:
+    """A run that Dagster believes alive, with the tag of the process that works on it."""
+    run = instance.create_run_for_job(idle, status=status, tags={INSTANCE_NAME_TAG: "killed-1"})
+    if worker is not None:
+        instance.add_run_tags(run.run_id, {"axiom/worker": f"{run.run_id} {worker}"})
+    return run.run_id
+
+
+def status_of(instance, run_id: str) -> dg.DagsterRunStatus:
+    return instance.get_run_by_id(run_id).status
+
+
+@pytest.mark.parametrize(
+    ("status", "mended"),
+    [
+        (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE),
+        (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED),
+    ],
+)
+def test_a_run_whose_process_has_ended_is_found_and_mended(instance, status, mended):
+    run_id = started_run(instance, DEAD, status)
+    (found,) = reconcile(instance, dry_run=True)
+    assert (found.kind, found.instance_name, found.run_id, found.process) == ("dead run", "killed-1", run_id, DEAD)
+    assert status_of(instance, run_id) == status
+    assert reconcile(instance) == [found]
+    assert status_of(instance, run_id) == mended
+    assert reconcile(instance) == []
+
+
+def test_a_run_that_lives_is_on_another_machine_or_has_not_begun_is_left_alone(instance):
+    alive = [this_process(), DEAD.replace(DEAD.split(maxsplit=1)[0], "elsewhere"), None]
+    runs = [started_run(instance, worker) for worker in alive]
+    assert reconcile(instance) == []
+    assert {status_of(instance, run_id) for run_id in runs} == {dg.DagsterRunStatus.STARTED}
+
+
+def test_a_retry_is_not_taken_for_dead_by_the_tag_that_it_got_from_the_run_before(instance):
+    first = started_run(instance, DEAD)
+    run = instance.create_run_for_job(
+        idle, status=dg.DagsterRunStatus.STARTED, tags={"axiom/worker": f"{first} {DEAD}"}
+    )
+    assert worker_of(run) is None
+    assert [finding.run_id for finding in reconcile(instance, dry_run=True)] == [first]
+    assert worker_tag(run.run_id) == {"axiom/worker": f"{run.run_id} {this_process()}"}
+
+
+def endless(home: Path, name: str) -> RunDirectory:
+    env = {"curriculum": {"env": {"id": "CartPole-v1"}}, "num_envs": 4}
+    sizes = {"total_timesteps": 10**9, "batch_size": 256, "minibatch_size": 256}
+    spec = create_experiment(name=name, wandb={"mode": "disabled"}, trainer=env | sizes)
+    run = RunDirectory(home / "runs" / name)
+    begin_run(spec, run)
+    return run
+
+
+def wait_for(condition, seconds: float = 30.0):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+    return found
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_a_trainer_that_nobody_waits_for_is_ended(instance, tmp_path, stubborn):
+    run_id = started_run(instance, None)
+    run = endless(tmp_path, "orphaned")
+    code = (
+        "import sys; from trainer.contract import *; from trainer.entry import run_stage; "
+        "from trainer.reporters import reporter_for; from pathlib import Path; import signal; "
+        f"signal.signal(signal.SIGTERM, signal.SIG_IGN) if {stubborn} else None; "
+        f"run_stage('train', RunDirectory(Path({str(run.path)!r})), reporter_for(None).__enter__(), run_id={run_id!r})"
+    )
+    words = [sys.executable, "-c", code, "trainer", "train", "--run-dir", str(run.path)]
+    with subprocess.Popen(words, start_new_session=True, stdout=subprocess.DEVNULL) as process:
+        try:
+            (attempt,) = wait_for(lambda: attempts(run, "train"))
+            assert reconcile(instance) == [], "its run lives"
+            instance.report_run_failed(instance.get_run_by_id(run_id))
+            (found,) = reconcile(instance, dry_run=True)
+            assert (found.kind, found.run_id, found.process) == ("orphaned trainer", run_id, attempt.process)
+            assert process.poll() is None
+            reconcile(instance, grace_seconds=0.5)
+            assert process.wait(timeout=30) == (-signal.SIGKILL if stubborn else -signal.SIGTERM)
+            assert reconcile(instance) == []
+        finally:
+            process.kill()
+
+
+def test_a_trainer_ends_when_the_process_that_waits_for_it_is_killed(tmp_path):
+    run = endless(tmp_path, "waited-for")
+    code = (
+        "import os, subprocess, sys; "
+        f"env = os.environ | {{{PARENT_VARIABLE!r}: str(os.getpid())}}; "
+        f"subprocess.run([sys.executable, '-m', 'trainer', 'train', '--run-dir', {str(run.path)!r}], env=env, "
+        "stdout=subprocess.DEVNULL)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], start_new_session=True) as parent:
+        wait_for(lambda: run.metrics_file.exists() and run.metrics_file.read_text())
+        (attempt,) = attempts(run, "train")
+        parent.kill()
+        wait_for(lambda: has_ended(attempt.process))
+    assert '"status": "cancelled"' in run.manifest_file("train").read_text()
+
+
+def test_a_trainer_whose_parent_has_gone_before_it_began_does_not_begin(tmp_path):
+    run = endless(tmp_path, "too-late")
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer", "train", "--run-dir", str(run.path)],
+        env=os.environ | {PARENT_VARIABLE: "1"},
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == -signal.SIGTERM
+    assert attempts(run, "train") == []
