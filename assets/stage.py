@@ -5,8 +5,9 @@ from typing import Any
 
 import dagster as dg
 
+from assets.overridden import overrides_markdown, sources_digest, tag_of
 from assets.results import results_table
-from resources.manifest_store import DIGEST, INSTANCE_NAME_TAG, MANIFEST_FILE, PARENTS, ManifestStore
+from resources.manifest_store import DIGEST, INSTANCE_NAME_TAG, MANIFEST_FILE, PARENTS
 from trainer.contract import Manifest, Refused, RunDirectory, Stage, TrainAndEvalSpec, digest_of
 
 GROUP = "experiment"
@@ -20,11 +21,9 @@ class OfRun(dg.Config):
     """Instance name of a run. Empty: this run's own, else that of the run it re-executes, else the latest."""
 
 
-def open_stage(
-    context: dg.AssetExecutionContext, manifests: ManifestStore, stage: Stage, spec: TrainAndEvalSpec
-) -> RunDirectory:
+def open_stage(context: dg.AssetExecutionContext, stage: Stage, spec: TrainAndEvalSpec) -> RunDirectory:
     """The run's directory, its run tagged; refused if the stage has already ended there."""
-    run = manifests.open_run(context.instance, context.run.run_id, spec)
+    run: RunDirectory = context.resources.manifests.open_run(context.instance, context.run.run_id, spec)
     if run.manifest_file(stage).exists():
         raise Refused.one(stage, run.instance_name, "has already ended in this run; re-execute it as a new run")
     tags = {
@@ -32,6 +31,7 @@ def open_stage(
         INSTANCE_NAME_TAG: run.instance_name,
         "axiom/spec_hash": spec.spec_hash.removeprefix("sha256:"),
         "axiom/seed": str(spec.controls.seed),
+        **tag_of(spec),
     }
     context.instance.add_run_tags(context.run.run_id, tags)
     context.log.info(f"{stage} of {run.instance_name}: {run.path}")
@@ -46,7 +46,7 @@ def materialization(
 ) -> dg.MaterializeResult[Any]:
     """The manifest as a materialization; `parents` are the paths of the parents' manifests, by stage.
 
-    The data version is of the result alone, so that a repetition with the same result has the same one.
+    The data version is of the result and of the sources of the ops that made it: a repetition has the same one.
     """
     metadata = {
         MANIFEST_FILE: dg.PathMetadataValue(run.manifest_file(manifest.stage)),
@@ -54,13 +54,15 @@ def materialization(
         PARENTS: dg.MetadataValue.json(dict(parents or {})),
         "instance_name": manifest.instance_name,
         "spec_hash": manifest.spec_hash,
+        "overrides": dg.MetadataValue.md(overrides_markdown(manifest)),
         "run_directory": dg.PathMetadataValue(run.path),
         **_numbers(manifest),
         **({"results": results_table(manifest.eval_results)} if manifest.eval_results else {}),
         **(extra or {}),
         "manifest": dg.MetadataValue.json(manifest.plain()),
     }
-    return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(_result_digest(manifest)))
+    version = digest_of({"result": _result_digest(manifest), "sources": sources_digest(manifest)})
+    return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version))
 
 
 def _numbers(manifest: Manifest) -> dict[str, float]:

@@ -8,6 +8,7 @@ from assets.evaluate import evaluate_asset
 from assets.train import train_asset
 from axiom_dagster.inbox import inbox_sensor
 from resources.compute import ComputeResource
+from resources.exposed_ops import op_resources
 from resources.manifest_store import ManifestStore
 
 STAGES = ("train", "evaluate", "analyze")
@@ -38,6 +39,6 @@ defs = dg.Definitions(
     jobs=[train_and_eval],
     schedules=[nightly_train_and_eval],
     sensors=[inbox_sensor("train_and_eval")],
-    resources={"compute": ComputeResource(), "manifests": ManifestStore()},
+    resources={**op_resources(), "compute": ComputeResource(), "manifests": ManifestStore()},
     executor=dg.in_process_executor,
 )

@@ -3,12 +3,18 @@
 import sys
 from collections.abc import Callable, Sequence
 
+from benchmarks.dispatch import dispatch
 from benchmarks.learning import learning
 from benchmarks.loading import loading
 from benchmarks.main_job import main_job
 from benchmarks.results import keep
 
-BENCHMARKS: dict[str, Callable[[], str]] = {"loading": loading, "main_job": main_job, "learning": learning}
+BENCHMARKS: dict[str, Callable[[], str]] = {
+    "loading": loading,
+    "dispatch": dispatch,
+    "main_job": main_job,
+    "learning": learning,
+}
 
 
 def main(names: Sequence[str]) -> int:

@@ -2,16 +2,20 @@
 
 import importlib
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
 
 from resources.refusing import refusals_fail_the_step
+from trainer.algorithm.overrides import Replacement
 from trainer.contract import Manifest, Progress, RunDirectory, Stage
 
 SECONDS_BETWEEN_LINES = 2.0
+NO_FUNCTIONS: Mapping[str, Replacement] = MappingProxyType({})
 
 
 class LogReporter:
@@ -47,9 +51,44 @@ class InProcessCompute(dg.Config):
         train_manifest: Path | None = None,
     ) -> Manifest:
         """See `Compute.run`."""
+        return self.run_with(NO_FUNCTIONS, context, stage, run_directory, train_manifest)
+
+    def run_with(
+        self,
+        functions: Mapping[str, Replacement],
+        context: dg.AssetExecutionContext,
+        stage: Stage,
+        run_directory: RunDirectory,
+        train_manifest: Path | None,
+    ) -> Manifest:
+        """The same with overrides, by path, that exist in this process only."""
         entry = importlib.import_module(self.module)
         reporter = LogReporter(context.log)
+        run_id = context.run.run_id
         with refusals_fail_the_step():
             return entry.run_stage(
-                stage, run_directory, reporter, train_manifest=train_manifest, run_id=context.run.run_id
+                stage, run_directory, reporter, train_manifest=train_manifest, run_id=run_id, functions=functions
             )
+
+
+class FunctionsCompute:
+    """The trainer in Dagster's own process, because `functions`, overrides by their path, exist nowhere else."""
+
+    def __init__(self, functions: Mapping[str, Replacement], compute: InProcessCompute) -> None:
+        self.functions = functions
+        self._compute = compute
+
+    def run(
+        self,
+        context: dg.AssetExecutionContext,
+        stage: Stage,
+        run_directory: RunDirectory,
+        train_manifest: Path | None = None,
+    ) -> Manifest:
+        """See `Compute.run`."""
+        return self._compute.run_with(self.functions, context, stage, run_directory, train_manifest)
+
+
+def functions_of(compute: Any) -> Mapping[str, Replacement]:
+    """The overrides that a compute resource holds and no other process has; of most computes, none."""
+    return compute.functions if isinstance(compute, FunctionsCompute) else NO_FUNCTIONS

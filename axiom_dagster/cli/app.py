@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from axiom_dagster.cli.conform import conform
+from axiom_dagster.cli.exposed import exposed
 from axiom_dagster.cli.run import run
 from axiom_dagster.cli.runs import runs, show
 from axiom_dagster.cli.spec import spec_app
@@ -18,6 +20,8 @@ app = typer.Typer(
 app.command()(run)
 app.command()(runs)
 app.command()(show)
+app.command()(exposed)
+app.command()(conform)
 app.command()(ui)
 app.command()(env)
 app.add_typer(spec_app, name="spec")
