@@ -11,12 +11,12 @@ import dagster as dg
 from assets.launchpad import run_config_of
 from axiom_dagster.overriding import AnyCompute, compute_for, functions_of, with_overrides, with_values
 from axiom_dagster.preflight import check_environments, check_overrides
-from axiom_dagster.processes import PROCESS_TAG, this_process
 from axiom_dagster.run_handle import RunHandle
 from resources.home import dagster_instance
 from resources.in_process_compute import FunctionsCompute, InProcessCompute
 from resources.local_compute import LocalCompute
 from trainer.contract import NAME, Refused, TrainAndEvalSpec
+from trainer.contract.processes import PROCESS_TAG, this_process
 from trainer.pipeline import Pipeline, label
 
 JOB = "train_and_eval"

@@ -9,10 +9,10 @@ from typing import Any, Literal, cast
 
 import dagster as dg
 
-from axiom_dagster.processes import PROCESS_TAG, has_ended, interrupt
 from resources.home import axiom_home, dagster_instance
 from resources.manifest_store import INSTANCE_NAME_TAG, instance_name
 from trainer.contract import Manifest, Refused, RunDirectory, TrainAndEvalSpec, nearest, read_manifest
+from trainer.contract.processes import PROCESS_TAG, has_ended, interrupt
 
 LEVELS = {number: name for name, number in logging.getLevelNamesMapping().items()}
 STAGES = ("analyze", "evaluate", "train")

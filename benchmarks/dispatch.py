@@ -18,7 +18,7 @@ from benchmarks.learning import AGENT, CARTPOLE, Quiet
 from benchmarks.loops import Nothing, by_hand, idle_ops, steps_per_update
 from benchmarks.results import table
 from trainer.algorithm.declaration import train_and_eval
-from trainer.contract import RunDirectory, TrainAndEvalSpec
+from trainer.contract import RunDirectory, TrainAndEvalSpec, begin_attempt
 from trainer.contract.declared import declared_ops
 from trainer.engine.job import TrainJob
 from trainer.engine.tracking import NoTracker
@@ -101,7 +101,8 @@ def train(spec: TrainAndEvalSpec, name: str) -> tuple[Trained, list[float]]:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         run = RunDirectory(Path(folder) / "run")
         clock = Clock()
-        trained: Trained = loop(TrainJob(spec, run, Witness(run, clock, NoTracker()), stack))
+        witness = Witness(run, clock, NoTracker(), begin_attempt(run, "train", None))
+        trained: Trained = loop(TrainJob(spec, run, witness, stack))
     return trained, [after - before for before, after in pairwise(clock.ends)]
 
 

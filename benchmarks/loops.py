@@ -83,6 +83,10 @@ class Nothing:
         """The training."""
         return self
 
+    def updates_done(self) -> int:
+        """None."""
+        return 0
+
     def moved_too_far(self) -> bool:
         """Never."""
         return False

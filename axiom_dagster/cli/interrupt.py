@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from axiom_dagster.processes import PROCESS_TAG, this_process
 from resources.home import dagster_instance
+from trainer.contract.processes import PROCESS_TAG, this_process
 
 
 @contextmanager

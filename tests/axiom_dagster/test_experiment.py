@@ -25,8 +25,8 @@ from axiom_dagster import (
     create_experiment,
     create_quick_experiment,
 )
-from axiom_dagster.processes import has_ended, interrupt, this_process
 from resources.home import dagster_instance
+from trainer.contract.processes import has_ended, interrupt, this_process
 
 FAKE = InProcessCompute(module="fake_trainer")
 

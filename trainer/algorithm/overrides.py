@@ -100,6 +100,8 @@ def choice_of(replacement: Any) -> Choice:
         return {FUNCTION: replacement.plain()}
     if isinstance(replacement, Op) and type(replacement) in implementations().get(replacement.slot, {}).values():
         return {replacement.name: replacement.plain()}
+    if isinstance(replacement, Op) and importable(type(replacement)):
+        return {IMPORTED: Imported(target=label(type(replacement)), params=replacement.plain()).plain()}
     if importable(replacement):
         return {IMPORTED: Imported(target=label(replacement)).plain()}
     return {FUNCTION: Function(label=label(replacement), digest=digest_of(described(replacement))).plain()}

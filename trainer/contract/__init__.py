@@ -1,6 +1,7 @@
 """The contract: what is written to and read from a run directory; plain data, free of torch."""
 
 from trainer.contract.agent import AgentConfig, SystemConfig, WandbConfig
+from trainer.contract.attempts import Attempt, Lease, Superseded, attempts, begin_attempt
 from trainer.contract.environment import ARENA, ArenaConfig, ArenaRewards, EnvConfig
 from trainer.contract.manifest import (
     Artifact,
@@ -37,6 +38,7 @@ __all__ = [
     "ArenaConfig",
     "ArenaRewards",
     "Artifact",
+    "Attempt",
     "AxiomControls",
     "CheckpointConfig",
     "CurriculumConfig",
@@ -45,6 +47,7 @@ __all__ = [
     "ExperimentSpec",
     "FrozenModel",
     "Interval",
+    "Lease",
     "Manifest",
     "OpRecord",
     "OptimizerConfig",
@@ -58,12 +61,15 @@ __all__ = [
     "SimulationResult",
     "Stage",
     "Status",
+    "Superseded",
     "SystemConfig",
     "TorchProfilerConfig",
     "TrainAndEvalSpec",
     "TrainerConfig",
     "WandbConfig",
     "atomic_file",
+    "attempts",
+    "begin_attempt",
     "begin_run",
     "create_experiment",
     "create_quick_experiment",

@@ -83,6 +83,7 @@ class Manifest(FrozenModel):
     run_id: str | None = Field(default=None, description="Dagster's run, if it ran under Dagster.")
     status: Status = Field(description="How the stage ended.")
     error: str | None = Field(default=None, description="Why it failed, in a line.")
+    attempt: int = Field(default=1, ge=1, description="Which try at this stage of this run, counted from 1.")
     started_at: datetime = Field(description="When the stage began (UTC).")
     ended_at: datetime = Field(description="When it ended (UTC).")
     spec: dict[str, Any] = Field(description="The full resolved spec.")

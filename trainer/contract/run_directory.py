@@ -48,6 +48,11 @@ class RunDirectory:
         return self.stage("train") / "metrics.jsonl"
 
     @property
+    def digests_file(self) -> Path:
+        """Digests of what training held, one JSON object for each update."""
+        return self.stage("train") / "digests.jsonl"
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of the training stage's checkpoints."""
         return self.stage("train") / "checkpoints"

@@ -1,8 +1,9 @@
-"""Saving and loading the state of training: whole, with a digest, and only into the experiment it came from."""
+"""Saving and loading the state of training: whole, with its digest inside, and only into the spec it came from."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -18,20 +19,70 @@ from trainer.contract import (
     atomic_file,
     file_digest,
 )
+from trainer.engine.digests import digest_of_state
 
-FORMAT = 1
-NAME = re.compile(r"update_\d{6}\.pt")
+FORMAT = 2
+BOUNDARY, REQUESTED = "update", "requested"
+NAME = re.compile(rf"({BOUNDARY}|{REQUESTED})_(\d{{6}})\.pt")
 
 
-def save_checkpoint(run: RunDirectory, config: CheckpointConfig, update: int, state: dict[str, Any]) -> Path:
-    """Write the state after `update` updates, whole or not at all, and drop all but the newest `keep`."""
-    path = run.checkpoints / f"update_{update:06d}.pt"
+class Damaged(ValueError):
+    """A checkpoint file is torn, or is not what was saved."""
+
+
+def save_checkpoint(
+    run: RunDirectory, config: CheckpointConfig, update: int, state: Mapping[str, Any], kind: str = BOUNDARY
+) -> Path:
+    """Write the state after `update` updates, whole or not at all; of each kind only the newest `keep` stay.
+
+    The best one of those at a boundary, by `state["score"]`, stays too.
+    """
+    path = run.checkpoints / f"{kind}_{update:06d}.pt"
+    content = {"format": FORMAT, "update": update, **state}
     with atomic_file(path) as temporary:
-        torch.save({"format": FORMAT, "update": update} | state, temporary)
-    saved = sorted(file for file in run.checkpoints.iterdir() if NAME.fullmatch(file.name))
-    for old in saved[: -config.keep]:
-        old.unlink()
+        torch.save({**content, "digest": digest_of_state(content)}, temporary)
+    for old in saved_checkpoints(run, kind)[: -config.keep]:
+        if old.name != state.get("best"):
+            old.unlink()
     return path
+
+
+def saved_checkpoints(run: RunDirectory, kind: str = BOUNDARY) -> list[Path]:
+    """The checkpoints of one kind, oldest first."""
+    files = run.checkpoints.iterdir() if run.checkpoints.is_dir() else ()
+    return sorted(file for file in files if (match := NAME.fullmatch(file.name)) and match[1] == kind)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """What is in a checkpoint; raises `Damaged` if it is torn or not what was saved, and OSError if it is not there."""
+    file = BytesIO(path.read_bytes())
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+        digest = content.pop("digest")
+    except (UnpicklingError, RuntimeError, OSError, ValueError, EOFError, KeyError, AttributeError) as error:
+        raise Damaged(f"{path}: is torn, or no checkpoint ({type(error).__name__}: {str(error)[:200]})") from error
+    found = digest_of_state(content)
+    if found != digest:
+        raise Damaged(f"{path}: its content has the digest {found}, but {digest} was saved: it was changed")
+    return content
+
+
+def newest_checkpoint(run: RunDirectory, spec: TrainAndEvalSpec, say: Callable[[str], None]) -> dict[str, Any] | None:
+    """The newest whole checkpoint that training can go on from; says aloud which damaged ones it passes over.
+
+    Raises `Refused` if it belongs to another spec.
+    """
+    for path in reversed(saved_checkpoints(run)):
+        try:
+            state = load_checkpoint(path)
+        except Damaged as damaged:
+            say(f"WARNING: a damaged checkpoint is passed over, training goes on from an earlier one: {damaged}")
+            continue
+        if state["spec_hash"] != spec.spec_hash:
+            why = f"it was made by spec {state['spec_hash']}, this run's is {spec.spec_hash}"
+            raise Refused.one("checkpoint", str(path), why)
+        return state
+    return None
 
 
 def load_final_checkpoint(train: Manifest, run: RunDirectory) -> dict[str, Any]:
@@ -48,7 +99,7 @@ def load_final_checkpoint(train: Manifest, run: RunDirectory) -> dict[str, Any]:
     if found != train.checkpoint.sha256:
         why = f"its digest is {found}, the manifest recorded {train.checkpoint.sha256}: it is torn or was changed"
         raise Refused.one("train.checkpoint", str(path), why)
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = load_checkpoint(path)
     if state["spec_hash"] != train.spec_hash:
         why = f"it was made by spec {state['spec_hash']}, this run's is {train.spec_hash}"
         raise Refused.one("train.checkpoint", str(path), why)
@@ -62,22 +113,24 @@ def adopt_checkpoint(
 
     Raises `Refused` unless it holds a policy and says for which interface.
     """
-    state = dict(given if isinstance(given, Mapping) else _load(Path(given)))
+    state = dict(given if isinstance(given, Mapping) else _given_file(Path(given)))
     missing = [key for key in ("policy", "interface") if key not in state]
     if missing:
         why = f"a checkpoint must hold {' and '.join(missing)}; return a checkpoint's path or its content"
         raise Refused.one("train", str(given)[:80], why)
-    path = save_checkpoint(run, spec.trainer.checkpoint, state.pop("update", 0), state | {"spec_hash": spec.spec_hash})
+    kept = {name: value for name, value in state.items() if name not in ("format", "update", "digest")}
+    path = save_checkpoint(run, spec.trainer.checkpoint, state.get("update", 0), kept | {"spec_hash": spec.spec_hash})
     return path, weights_digest(state["policy"])
 
 
-def _load(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise Refused.one("train", str(path), "no such file; give the path of a checkpoint (train/checkpoints/*.pt)")
+def _given_file(path: Path) -> dict[str, Any]:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError) as error:
-        raise Refused.one("train", str(path), f"is not a checkpoint: {error}") from error
+        return load_checkpoint(path)
+    except OSError:
+        why = "no such file; give the path of a checkpoint (train/checkpoints/*.pt)"
+        raise Refused.one("train", str(path), why) from None
+    except Damaged as damaged:
+        raise Refused.one("train", str(path), str(damaged)) from None
 
 
 def weights_digest(policy: Mapping[str, torch.Tensor]) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from trainer.contract import Manifest, Refused, RunDirectory, SimulationResult, TrainAndEvalSpec
-from trainer.engine.checkpoint import adopt_checkpoint, load_final_checkpoint
+from trainer.engine.checkpoint import adopt_checkpoint, load_final_checkpoint, newest_checkpoint
 from trainer.engine.evaluation import Tally, evaluate
+from trainer.engine.resuming import Beginning
 from trainer.engine.seeding import make_repeatable
 from trainer.engine.training import Trained, Training, Witness
 from trainer.envs.interface import Spaces
@@ -34,7 +35,15 @@ class TrainJob:
         device = make_repeatable(self.spec.controls, self.spec.system)
         envs = VectorEnv(config.curriculum.env, config.num_envs, config.num_workers)
         self.stack.enter_context(envs)
-        return Training(self.spec, self.witness, envs, device, self.stack)
+        return Training(self.spec, self.witness, envs, device, self.stack, self._beginning())
+
+    def _beginning(self) -> Beginning | None:
+        """The newest checkpoint of an earlier attempt at this run; none for a first one."""
+        state = newest_checkpoint(self.run, self.spec, self.witness.reporter.log)
+        if state is None:
+            return None
+        self.witness.reporter.log(f"training goes on after update {state['update']} of an earlier attempt")
+        return Beginning(state)
 
     def trained(self, left: Trained | str | Path | Mapping[str, Any]) -> Trained:
         """What training left, or a checkpoint from elsewhere as this run's own."""

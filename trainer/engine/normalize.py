@@ -48,6 +48,16 @@ class RewardScale:
         scale = np.sqrt(self.moments.variance + 1e-8)
         return np.clip(rewards / scale, -CLIP, CLIP).astype(np.float32)
 
+    def restart(self) -> None:
+        """Begin anew with every agent's discounted return; what was learned of their spread stays."""
+        self._returns[:] = 0
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Go on from what a checkpoint kept; agents' returns begin anew."""
+        self.moments.count = state["count"]
+        self.moments.mean, self.moments.variance = np.array(state["mean"]), np.array(state["variance"])
+        self.restart()
+
     def state_dict(self) -> dict[str, float]:
-        """What a checkpoint keeps of it."""
+        """What a checkpoint keeps of it: not the agents' running returns, since episodes begin anew after it."""
         return {"count": self.moments.count, "mean": float(self.moments.mean), "variance": float(self.moments.variance)}

@@ -39,20 +39,22 @@ class Rollout:
 class Collector:
     """Runs the policy in the environments, one rollout after the other, each going on where the last one ended."""
 
-    def __init__(self, envs: VectorEnv, seeds: Sequence[int], generator: torch.Generator, device: torch.device) -> None:
+    def __init__(self, envs: VectorEnv, generator: torch.Generator, device: torch.device) -> None:
         self.envs = envs
         self.generator = generator
         self.device = device
-        self._seeds: Sequence[int] | None = seeds
         self._trims = isinstance(envs.observation_space, TokenObservations)
         self._starts = np.ones(envs.num_slots, np.bool_)
         self._state: Tensor | None = None
 
+    def restart(self, seeds: Sequence[int]) -> None:
+        """Begin a new episode in every environment, from these seeds, and forget what the policy remembered."""
+        self.envs.reset(seeds)
+        self._starts = np.ones(self.envs.num_slots, np.bool_)
+        self._state = None
+
     def collect(self, policy: Policy, steps: int) -> Rollout:
-        """Act for `steps` steps in every environment; the first episodes begin with the first call."""
-        if self._seeds is not None:
-            self.envs.reset(self._seeds)
-            self._seeds = None
+        """Act for `steps` steps in every environment."""
         slots = self.envs.num_slots
         state = first_state = self._state_of(policy)
         seen: list[NDArray[np.generic]] = []

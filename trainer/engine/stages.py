@@ -16,6 +16,7 @@ from trainer.algorithm.overrides import Replacement
 from trainer.contract import (
     Artifact,
     EnvConfig,
+    Lease,
     Manifest,
     Refused,
     Reporter,
@@ -23,6 +24,7 @@ from trainer.contract import (
     Stage,
     Status,
     TrainAndEvalSpec,
+    begin_attempt,
     load_experiment_spec,
     read_manifest,
     write_text,
@@ -44,16 +46,19 @@ class Record:
     run: RunDirectory
     run_id: str | None
     functions: Functions
+    lease: Lease
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     found: dict[str, Any] = field(default_factory=dict)
 
     def write(self, status: Status, error: str | None = None) -> Manifest:
-        """Write the manifest of the stage as it stands, ended now."""
+        """Write the manifest of the stage as it stands, ended now; raises `Superseded` where another has taken over."""
+        self.lease.hold()
         manifest = Manifest(
             stage=self.stage,
             instance_name=self.run.instance_name,
             run_id=self.run_id,
             status=status,
+            attempt=self.lease.attempt.number,
             error=error,
             started_at=self.started_at,
             ended_at=datetime.now(UTC),
@@ -106,7 +111,9 @@ def run_train(run: RunDirectory, reporter: Reporter, run_id: str | None, functio
     with _recorded("train", run, run_id, functions) as record, ExitStack() as stack:
         pipeline = record.pipeline()
         tracker = stack.enter_context(tracking(record.spec, run, "train", reporter))
-        trained = record.run_stage(pipeline, TrainJob(record.spec, run, Witness(run, reporter, tracker), stack))
+        trained = record.run_stage(
+            pipeline, TrainJob(record.spec, run, Witness(run, reporter, tracker, record.lease), stack)
+        )
         record.found |= {
             "metrics": trained.metrics,
             "weights_digest": trained.weights_digest,
@@ -148,12 +155,14 @@ def run_evaluate(
 
 @contextmanager
 def _recorded(stage: Stage, run: RunDirectory, run_id: str | None, functions: Functions) -> Iterator[Record]:
-    """Write the stage's manifest whether it ends well, fails or is cancelled; refuse a stage that has one already."""
-    if run.manifest_file(stage).exists():
-        raise Refused.one(
-            "run-dir", str(run.path), f"its stage {stage!r} has a manifest already; runs are not overwritten"
-        )
-    record = Record(stage, load_experiment_spec(run.spec_file), run, run_id, functions)
+    """Write the stage's manifest whether it ends well, fails or is cancelled; refuse a stage that has succeeded."""
+    file = run.manifest_file(stage)
+    if file.exists() and read_manifest(file).status == "succeeded":
+        raise Refused.one("run-dir", str(run.path), f"its stage {stage!r} has succeeded; runs are not overwritten")
+    spec = load_experiment_spec(run.spec_file)
+    record = Record(stage, spec, run, run_id, functions, begin_attempt(run, stage, run_id))
+    if file.exists():
+        file.rename(file.with_name(f"manifest_{read_manifest(file).attempt}.json"))
     try:
         yield record
     except Refused:

@@ -4,7 +4,6 @@ Which step follows which is declared in `trainer.algorithm`; this says what each
 decides the order.
 """
 
-import json
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -19,20 +18,22 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from trainer.contract import Progress, Reporter, RunDirectory, TrainAndEvalSpec
-from trainer.engine.checkpoint import save_checkpoint, weights_digest
+from trainer.contract import Lease, Progress, Reporter, RunDirectory, TrainAndEvalSpec
+from trainer.engine.checkpoint import REQUESTED, save_checkpoint, weights_digest
+from trainer.engine.logs import Logs
 from trainer.engine.normalize import RewardScale
 from trainer.engine.parameters import Parameters
 from trainer.engine.profiling import profiled
+from trainer.engine.resuming import Beginning, restore, state_of
 from trainer.engine.rollout import Collection, Collector, Rollout
 from trainer.engine.seeding import stream, stream_seed
 from trainer.engine.tracking import Tracker
 from trainer.engine.update import Learner, Lessons, Targets, explained_variance
-from trainer.envs.interface import EpisodeEnd, Spaces
+from trainer.envs.interface import Spaces
 from trainer.envs.vector import VectorEnv
 from trainer.ops.schedules import scheduled
 from trainer.ops.slots import Earned, Estimate, Experience, Lesson, Task, TaskEnd
-from trainer.policies.actor_critic import Blueprint, Policy, interface_of
+from trainer.policies.actor_critic import Blueprint, Policy
 
 RECENT_RETURNS = 100
 SHOWN = ("overview/reward", "losses/entropy", "losses/approx_kl")
@@ -58,6 +59,7 @@ class Witness:
     run: RunDirectory
     reporter: Reporter
     tracker: Tracker
+    lease: Lease
 
 
 class Training:
@@ -70,25 +72,32 @@ class Training:
     targets: Targets
 
     def __init__(
-        self, spec: TrainAndEvalSpec, witness: Witness, envs: VectorEnv, device: torch.device, stack: ExitStack
+        self,
+        spec: TrainAndEvalSpec,
+        witness: Witness,
+        envs: VectorEnv,
+        device: torch.device,
+        stack: ExitStack,
+        begin_with: Beginning | None = None,
     ) -> None:
         config, seed = spec.trainer, spec.controls.seed
         self.spec, self.config, self.device, self.envs = spec, config, device, envs
         self.witness = witness
         self.spaces = Spaces(envs.observation_space, envs.action_space, envs.num_agents)
-        seeds = [stream_seed(seed, f"env/{env}") for env in range(config.num_envs)]
-        self.collector = Collector(envs, seeds, stream(seed, "policy"), device)
+        self.collector = Collector(envs, stream(seed, "policy"), device)
         self.curriculum_generator = np.random.default_rng(stream_seed(seed, "curriculum"))
         self.curriculum_state: dict[str, NDArray[np.float64]] = {}
         self.reward_scale = RewardScale(config.num_slots, config.ppo.gamma)
-        self.recent: deque[EpisodeEnd] = deque(maxlen=-(-RECENT_RETURNS // envs.num_agents))
-        self._ended: Sequence[EpisodeEnd] = ()
+        self.recent: deque[TaskEnd] = deque(maxlen=-(-RECENT_RETURNS // envs.num_agents))
+        self.ended: Sequence[TaskEnd] = ()
         self.done = 0
+        self.best: tuple[float, str] | None = None
         self.saved: dict[int, Path] = {}
         self.metrics: dict[str, Any] = {}
-        self.started = time.perf_counter()
-        witness.run.metrics_file.parent.mkdir(parents=True, exist_ok=True)
-        self._lines = stack.enter_context(witness.run.metrics_file.open("w"))
+        self.earlier_seconds = 0.0
+        self._began = time.perf_counter()
+        self._begin_with = begin_with
+        self._logs = Logs(witness.run, begin_with.done if begin_with else 0, stack)
         self._profile = ExitStack()
         stack.push(self._profile)
 
@@ -102,7 +111,13 @@ class Training:
         self.policy = cast("Policy", module)
         generator = stream(self.spec.controls.seed, "minibatches")
         self.learner = Learner(self.policy, Parameters(module), self.config, generator)
+        if self._begin_with is not None:
+            restore(self, self._begin_with)
         return self
+
+    def updates_done(self) -> int:
+        """The updates that an earlier attempt, or the run that this one continues, has done."""
+        return self.done
 
     def schedule(self) -> Self:
         """Begin an update: what falls over training is set."""
@@ -122,8 +137,7 @@ class Training:
 
     def lesson(self) -> Lesson:
         """What `curriculum` is given."""
-        ended = [TaskEnd(end.task, float(end.returns.mean()), end.length) for end in self._ended]
-        return Lesson(self.config.num_envs, ended, self.progress, self.curriculum_state, self.curriculum_generator)
+        return Lesson(self.config.num_envs, self.ended, self.progress, self.curriculum_state, self.curriculum_generator)
 
     def assigned(self, tasks: Sequence[Task]) -> Self:
         """Set what each environment plays from its next episode on."""
@@ -131,14 +145,28 @@ class Training:
         return self
 
     def collection(self) -> Collection:
-        """What `rollout` is given."""
+        """What `rollout` is given; at the beginning of a segment, every environment begins anew.
+
+        Training goes on in segments between checkpoints, so that one that was interrupted and one that was not are
+        the same, whatever an environment remembers.
+        """
+        if self.at_boundary():
+            segment, seed = self.done // self.config.checkpoint.interval_updates, self.spec.controls.seed
+            names = (f"segment/{segment}/env/{env}" for env in range(self.config.num_envs))
+            self.collector.restart([stream_seed(seed, name) for name in names])
+            self.reward_scale.restart()
         return Collection(self.collector, self.policy, self.config.rollout_length)
 
     def collected(self, rollout: Rollout) -> Self:
         """Take the rollout to learn from."""
-        self.rollout, self._ended = rollout, rollout.ended
-        self.recent.extend(rollout.ended)
+        self.rollout = rollout
+        self.ended = [TaskEnd(end.task, float(end.returns.mean()), end.length) for end in rollout.ended]
+        self.recent.extend(self.ended)
         return self
+
+    def at_boundary(self) -> bool:
+        """Whether a segment begins with the next update."""
+        return self.done % self.config.checkpoint.interval_updates == 0
 
     def earned(self) -> Earned:
         """What `compute_reward` is given."""
@@ -185,34 +213,48 @@ class Training:
         return self
 
     def report(self) -> Self:
-        """End an update: save it if that is due, and tell everyone."""
+        """End an update: save it if that is due, and tell everyone; raises `Superseded` if another has taken over."""
+        self.witness.lease.hold()
         self._profile.close()
         self.done += 1
         self.metrics |= self._clock()
-        if self.done % self.config.checkpoint.interval_updates == 0:
+        self._logs.write(self.metrics)
+        self._logs.digest(self.done, self.parts())
+        if self.at_boundary():
             self.save()
-        self._lines.write(json.dumps(self.metrics) + "\n")
-        self._lines.flush()
         self.witness.tracker.log(self.metrics)
         self.witness.reporter.progress(self._progress())
         return self
 
     def save(self) -> Path:
-        """Write a checkpoint of all that goes on in the next update."""
-        generators = {"policy": self.collector.generator, "minibatches": self.learner.generator}
-        state = {
-            "spec_hash": self.spec.spec_hash,
-            "interface": interface_of(self.spaces),
-            "agent_steps": self.done * self.config.batch_size,
-            "policy": cast("nn.Module", self.policy).state_dict(),
-            "optimizer": self.learner.optimizer_state,
-            "reward_scale": self.reward_scale.state_dict(),
-            "curriculum": {name: torch.from_numpy(array) for name, array in self.curriculum_state.items()},
-            "generators": {name: generator.get_state() for name, generator in generators.items()},
-        }
-        path = save_checkpoint(self.witness.run, self.config.checkpoint, self.done, state)
+        """Write a checkpoint of all that goes on after this update."""
+        reward = self.metrics["overview/reward"]
+        if reward is not None and (self.best is None or reward > self.best[0]):
+            self.best = reward, f"update_{self.done:06d}.pt"
+        path = save_checkpoint(self.witness.run, self.config.checkpoint, self.done, state_of(self))
         self.saved = {self.done: path}
         return path
+
+    def save_now(self) -> Path:
+        """Write a checkpoint that a hook has asked for, wherever its update stands in the segment."""
+        state = state_of(self)
+        return save_checkpoint(self.witness.run, self.config.checkpoint, self.done, state, REQUESTED)
+
+    def parts(self) -> dict[str, Any]:
+        """All that decides how training goes on, and what the last update was made from; for its digests."""
+        rollout = ("observations", "actions", "log_probs", "rewards", "values", "next_values", "ends")
+        return {
+            "rollout": {name: getattr(self.rollout, name) for name in rollout},
+            "targets": {"advantages": self.targets.advantages, "returns": self.targets.returns},
+            "policy": cast("nn.Module", self.policy).state_dict(),
+            "optimizer": self.learner.optimizer_state,
+            "random": {name: generator.get_state() for name, generator in self.generators().items()},
+            "curriculum": self.curriculum_state,
+        }
+
+    def generators(self) -> dict[str, torch.Generator]:
+        """The random streams that go on from update to update."""
+        return {"policy": self.collector.generator, "minibatches": self.learner.generator}
 
     def finish(self) -> Trained:
         """End the training: its last update has a checkpoint."""
@@ -224,7 +266,7 @@ class Training:
 
     def _of_rollout(self) -> dict[str, Any]:
         recent = self.recent
-        reward = float(np.mean([end.returns.mean() for end in recent])) if recent else None
+        reward = float(np.mean([end.reward for end in recent])) if recent else None
         returns = self.targets.returns.cpu().numpy()
         return {
             "update": self.done + 1,
@@ -238,7 +280,7 @@ class Training:
         }
 
     def _clock(self) -> dict[str, float]:
-        seconds = time.perf_counter() - self.started
+        seconds = self.earlier_seconds + time.perf_counter() - self._began
         return {"seconds": seconds, "charts/SPS": self.done * self.config.batch_size / seconds}
 
     def _progress(self) -> Progress:

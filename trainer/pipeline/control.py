@@ -10,12 +10,12 @@ from trainer.pipeline.steps import Function, Repeat
 
 def repeated(step: Repeat, body: Function, loop: Loop, place: Place) -> Function:
     """The loop of `step`: at most `times` iterations, fewer if `until` holds or a hook asked to stop."""
-    times, until, save = step.times, step.until, step.save
+    times, until, save, done = step.times, step.until, step.save, step.done
 
     def run(x: Any) -> Any:
         loop.inbox.clear()
         try:
-            for number in range(1, times + 1):
+            for number in range(1 if done is None else done(x) + 1, times + 1):
                 loop.number = number
                 x = body(x)
                 if loop.inbox and _stop_requested(loop, place, save, x):

@@ -165,6 +165,7 @@ class Pipeline:
         until: Callable[[Any], bool] | None = None,
         save: Callable[[Any], object] | None = None,
         flat: bool = False,
+        done: Callable[[Any], int] | None = None,
         takes: Function | None = None,
         gives: Callable[[Any, Any], Any] | None = None,
     ) -> Self:
@@ -172,15 +173,26 @@ class Pipeline:
 
         `save(value)` is called after an iteration in which a hook requested a checkpoint. A flat loop leaves its name
         out of the paths inside, as `override` and `steps` write them; errors still name it: `train.updates#3.loss`.
-        `takes` is called once before the loop, `gives` once after it.
+        `done(value)` is how many iterations were done before, for a loop that is resumed: it goes on with the next
+        number. `takes` is called once before the loop, `gives` once after it.
         """
         accept_bound(f"{self.name}.{name}.times", times, 1)
-        accept_functions(f"{self.name}.{name}", until=until, save=save, takes=takes, gives=gives)
+        accept_functions(f"{self.name}.{name}", until=until, save=save, done=done, takes=takes, gives=gives)
         body = self._part(name, pipeline)
         if flat:
             accept_flat(f"{self.name}.{name}", name, names_at_top(body))
         return self._add(
-            Repeat(name=name, body=body, times=times, until=until, save=save, flat=flat, takes=takes, gives=gives)
+            Repeat(
+                name=name,
+                body=body,
+                times=times,
+                until=until,
+                save=save,
+                done=done,
+                flat=flat,
+                takes=takes,
+                gives=gives,
+            )
         )
 
     def branch(

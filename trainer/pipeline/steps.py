@@ -104,6 +104,7 @@ class Repeat(Step):
     times: int
     until: Function | None = None
     save: Function | None = None
+    done: Callable[[Any], int] | None = None
     flat: bool = False
 
     def children(self) -> Iterator[tuple[str, Body]]:

@@ -43,7 +43,8 @@ def collect(env_id: str, end: int, steps: int, rollouts: int = 1):
         torch.manual_seed(0)
         spaces = Spaces(envs.observation_space, envs.action_space, envs.num_agents)
         policy = ActorCritic(spaces, AgentConfig(hidden_sizes=(4,)))
-        collector = Collector(envs, [0, 1], torch.Generator().manual_seed(0), torch.device("cpu"))
+        collector = Collector(envs, torch.Generator().manual_seed(0), torch.device("cpu"))
+        collector.restart([0, 1])
         return policy, [collector.collect(policy, steps) for _ in range(rollouts)]
 
 

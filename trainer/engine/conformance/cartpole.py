@@ -39,7 +39,8 @@ def collection(steps: int = STEPS) -> Iterator[Collection]:
     with CountedEnv() as envs:
         spaces = Spaces(envs.observation_space, envs.action_space, envs.num_agents)
         policy = ActorCritic(spaces, AgentConfig(hidden_sizes=(8,)))
-        collector = Collector(envs, [0, 1], Generator().manual_seed(0), torch.device("cpu"))
+        collector = Collector(envs, Generator().manual_seed(0), torch.device("cpu"))
+        collector.restart([0, 1])
         yield Collection(collector, policy, steps)
 
 

@@ -1,0 +1,75 @@
+"""What a checkpoint holds of a training, and how a training goes on from it; never where the file lies.
+
+A resumed training is bit for bit the one that was never interrupted: at each checkpoint a segment ends, and in the next
+one every environment begins anew from derived seeds, in both.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+
+from trainer.ops.slots import TaskEnd
+from trainer.policies.actor_critic import interface_of
+
+if TYPE_CHECKING:
+    from trainer.engine.training import Training
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A checkpoint that a training begins with: to go on with all of it, or with no more than the policy's weights."""
+
+    state: dict[str, Any]
+    whole: bool = True
+
+    @property
+    def done(self) -> int:
+        """How many updates count as done."""
+        return self.state["update"] if self.whole else 0
+
+
+def state_of(training: "Training") -> dict[str, Any]:
+    """All that the next update depends on, as tensors and plain data."""
+    return {
+        "spec_hash": training.spec.spec_hash,
+        "interface": interface_of(training.spaces),
+        "agent_steps": training.done * training.config.batch_size,
+        "metrics": training.metrics,
+        "score": training.metrics["overview/reward"],
+        "best": training.best[1] if training.best else None,
+        "best_score": training.best[0] if training.best else None,
+        "policy": cast("nn.Module", training.policy).state_dict(),
+        "optimizer": training.learner.optimizer_state,
+        "reward_scale": training.reward_scale.state_dict(),
+        "curriculum": {name: torch.from_numpy(array.copy()) for name, array in training.curriculum_state.items()},
+        "curriculum_generator": training.curriculum_generator.bit_generator.state,
+        "generators": {name: generator.get_state() for name, generator in training.generators().items()},
+        "recent": [_plain(end) for end in training.recent],
+        "ended": [_plain(end) for end in training.ended],
+    }
+
+
+def restore(training: "Training", beginning: Beginning) -> None:
+    """Put a checkpoint in the place of a training's first state."""
+    state = beginning.state
+    cast("nn.Module", training.policy).load_state_dict(state["policy"])
+    if not beginning.whole:
+        return
+    training.done = beginning.done
+    training.metrics = state["metrics"]
+    training.earlier_seconds = state["metrics"]["seconds"]
+    training.best = None if state["best"] is None else (state["best_score"], state["best"])
+    training.learner.optimizer_state = {name: value.to(training.device) for name, value in state["optimizer"].items()}
+    training.reward_scale.load_state_dict(state["reward_scale"])
+    training.curriculum_state = {name: array.numpy().copy() for name, array in state["curriculum"].items()}
+    training.curriculum_generator.bit_generator.state = state["curriculum_generator"]
+    for name, generator in training.generators().items():
+        generator.set_state(state["generators"][name])
+    training.recent.extend(TaskEnd(**end) for end in state["recent"])
+    training.ended = [TaskEnd(**end) for end in state["ended"]]
+
+
+def _plain(end: TaskEnd) -> dict[str, Any]:
+    return asdict(end) | {"task": dict(end.task)}
