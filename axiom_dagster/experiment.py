@@ -80,7 +80,7 @@ class TrainAndEvalExperiment:
         tags = {PROCESS_TAG: this_process()} | ({TAG: _accepted(tag)} if tag is not None else {})
         spec = self.spec if self._pipeline is None else with_overrides(self.spec, self._pipeline, self._untouched)
         functions = functions_of(spec, self._pipeline)
-        placed = compute_for(functions, compute)
+        placed = compute_for(functions, self._pipeline.watchers() if self._pipeline else {}, compute)
         check_overrides(spec, functions)
         _say_where(placed)
         instance = self._instance or self.prepare()._ready()
@@ -110,8 +110,9 @@ def _accepted(tag: str) -> str:
 
 def _say_where(compute: AnyCompute | None) -> None:
     if isinstance(compute, FunctionsCompute):
-        what = ", ".join(f"{path} ({label(function)})" for path, function in compute.functions.items())
-        logger.warning("this run trains and evaluates in this process, the only one that has what overrides %s", what)
+        here = [*compute.functions.items(), *((path, hook) for path, hooks in compute.hooks.items() for hook in hooks)]
+        what = ", ".join(f"{path} ({label(each)})" for path, each in here)
+        logger.warning("this run trains and evaluates in this process, the only one that has what runs at %s", what)
 
 
 def _compute_config(compute: AnyCompute | None) -> tuple[dict[str, Any], dict[str, Any]]:

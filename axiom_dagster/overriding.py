@@ -1,6 +1,6 @@
 """From a pipeline that a user changed to a spec and to where it can run; it neither builds nor runs a pipeline."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import yaml
@@ -11,7 +11,7 @@ from resources.local_compute import LocalCompute
 from trainer.algorithm.declaration import train_and_eval
 from trainer.algorithm.overrides import FUNCTION, Function, Replacement, choice_of
 from trainer.contract import FrozenModel, Problem, Refused, TrainAndEvalSpec, set_values
-from trainer.pipeline import Pipeline, label
+from trainer.pipeline import Hook, Pipeline, label
 
 NO_FUNCTION = Function(label="", digest="")
 AnyCompute = LocalCompute | InProcessCompute | Compute
@@ -56,18 +56,21 @@ def functions_of(spec: TrainAndEvalSpec, pipeline: Pipeline | None) -> dict[str,
     return {path: cast("Replacement", here[path]) for path in paths}
 
 
-def compute_for(functions: Mapping[str, Replacement], compute: AnyCompute | None) -> AnyCompute | None:
-    """Where a run with these functions can be: this process if there are any; raises `Refused` if another is asked."""
-    if not functions:
+def compute_for(
+    functions: Mapping[str, Replacement], hooks: Mapping[str, Sequence[Hook]], compute: AnyCompute | None
+) -> AnyCompute | None:
+    """Where a run with these can be: this process if there are any; raises `Refused` if another is asked."""
+    if not functions and not hooks:
         return compute
     if compute is None or isinstance(compute, InProcessCompute):
-        return FunctionsCompute(functions, compute or InProcessCompute())
+        return FunctionsCompute(functions, compute or InProcessCompute(), hooks)
     kind = cast("Any", type(compute)).__name__
     why = (
         f"exists in this process only, and {kind} runs in another; put it into a module that can be imported, "
         "or run with compute=InProcessCompute() or none"
     )
-    raise Refused(Problem(path, label(function), why) for path, function in functions.items())
+    here = [*functions.items(), *((path, hook) for path, watchers in hooks.items() for hook in watchers)]
+    raise Refused(Problem(path, label(each), why) for path, each in here)
 
 
 def _assignments(model: type[FrozenModel], values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -224,6 +224,25 @@ class Pipeline:
         self._body = rebuilt(self._body, path, lambda step: replace(step, replacement=new))
         return self
 
+    def watch(self, path: str, f: Hook) -> Self:
+        """Show the value to an observer after the step at `path`, exposed or not; see `hook`.
+
+        Raises `Refused` with the nearest name where there is no such step, and inside of an overridden one.
+        """
+        self._writable(f"watch({path!r})")
+        accept_function(path, f)
+        steps = dict(walk(self._body))
+        hidden = [other for other in self.overrides() if path.startswith(f"{other}.")]
+        if path not in steps or hidden:
+            why = f"{hidden[0]!r} is overridden, and nothing runs here" if hidden else "there is no such step"
+            raise Refused.one(path, hook_name(f), f"{why}; {nearest(path, steps)}")
+        self._body = rebuilt(self._body, path, lambda step: replace(step, watchers=(*step.watchers, f)))
+        return self
+
+    def watchers(self) -> dict[str, tuple[Hook, ...]]:
+        """The observers of each watched step, by path."""
+        return {path: step.watchers for path, step in walk(self._body) if step.watchers}
+
     def only(self, name: str) -> "Pipeline":
         """A pipeline with nothing but the step `name` of this one, as it stands; paths stay the same."""
         steps = {step.name: step for step in self._body.steps}

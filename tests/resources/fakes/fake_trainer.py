@@ -39,6 +39,7 @@ def run_stage(
     train_manifest: Path | None = None,
     run_id: str | None = None,
     functions: Mapping[str, Any] | None = None,
+    hooks: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """Like `trainer.entry.run_stage`."""
     spec = load_experiment_spec(run.spec_file)
