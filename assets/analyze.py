@@ -2,38 +2,86 @@
 
 import base64
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from assets.analysis import AnalyzeJob
 from assets.code_version import trainer_code_version
-from assets.figures import evaluation_chart, learning_curve
-from assets.results import results_csv, results_markdown
-from assets.stage import GROUP, OWNERS, OfRun, materialization, open_stage
-from resources.manifest_store import ManifestStore, Recorded
+from assets.overridden import resource_keys, with_chosen_ops
+from assets.stage import GROUP, OWNERS, OfRun, finished, materialization, open_stage
+from resources.in_process_compute import functions_of
+from resources.manifest_store import Recorded
 from resources.refusing import refusals_fail_the_step
+from trainer.algorithm.overrides import Replacement
 from trainer.contract import (
     Artifact,
     Compute,
     Manifest,
     Refused,
     RunDirectory,
+    Status,
     TrainAndEvalSpec,
     atomic_file,
     code_artifacts,
     describe_machine,
     record_code,
+    redacted,
     this_process,
 )
+from trainer.contract.exposure import exposure
 
 DESCRIPTION = """The learning curve, the evaluation chart and the results table of one experiment.
 
 Analyzes the evaluation of its own run and the training that it evaluated. Alone: those of the run it re-executes, else
 the latest, or the ones named by `ops: {analyze: {config: {of_run: INSTANCE_NAME}}}`.
 """
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What is analyzed, by which spec, where and when."""
+
+    run: RunDirectory
+    run_id: str
+    spec: TrainAndEvalSpec
+    trained: Recorded
+    evaluated: Recorded
+    started_at: datetime
+
+    def manifest(self, status: Status, error: str | None, found: Mapping[str, Any]) -> Manifest:
+        """The record of this analysis, ended now."""
+        trained, evaluated = self.trained.manifest, self.evaluated.manifest
+        code = record_code(self.run, "analyze")
+        artifacts = (*found.get("artifacts", ()), *code_artifacts(self.run, "analyze", code))
+        fields: dict[str, Any] = {**found, "artifacts": artifacts}
+        manifest = Manifest(
+            stage="analyze",
+            instance_name=self.run.instance_name,
+            run_id=self.run_id,
+            status=status,
+            error=None if error is None else redacted(error),
+            started_at=self.started_at,
+            ended_at=datetime.now(UTC),
+            spec=self.spec.plain(),
+            spec_hash=self.spec.spec_hash,
+            parents={"train": trained.digest, "evaluate": evaluated.digest},
+            environment=describe_machine().with_fingerprint(code.files),
+            code=code,
+            compute=Compute(kind="in_process", process=this_process()),
+            metrics=trained.metrics,
+            eval_results=evaluated.eval_results,
+            weights_digest=trained.weights_digest,
+            **fields,
+        )
+        manifest.write(self.run)
+        return manifest
 
 
 def analyze_asset(name: str = "analyze", train: str = "train", evaluate: str = "evaluate") -> dg.AssetsDefinition:
@@ -47,19 +95,18 @@ def analyze_asset(name: str = "analyze", train: str = "train", evaluate: str = "
         owners=OWNERS,
         description=DESCRIPTION,
         code_version=trainer_code_version(),
+        required_resource_keys=resource_keys(),
     )
-    def analyze(
-        context: dg.AssetExecutionContext, config: OfRun, manifests: ManifestStore
-    ) -> dg.MaterializeResult[Any]:
-        started_at = datetime.now(UTC)
+    def analyze(context: dg.AssetExecutionContext, config: OfRun) -> dg.MaterializeResult[Any]:
+        resources, run_id, started_at = context.resources, context.run.run_id, datetime.now(UTC)
         with refusals_fail_the_step():
-            evaluated = manifests.parent(context.instance, context.run.run_id, evaluate, config.of_run)
+            evaluated = resources.manifests.parent(context.instance, run_id, evaluate, config.of_run)
             trained = evaluated.parent("train")
-            _refuse_another_training(manifests.made_by(context.instance, context.run.run_id, train), trained, config)
-            run = open_stage(context, manifests, "analyze", TrainAndEvalSpec.accept(evaluated.manifest.spec))
-            files = _write_files(run, trained, evaluated)
-            manifest = _manifest(run, context.run.run_id, started_at, trained, evaluated, files=files)
-            manifest.write(run)
+            _refuse_another_training(resources.manifests.made_by(context.instance, run_id, train), trained, config)
+            spec = with_chosen_ops(TrainAndEvalSpec.accept(evaluated.manifest.spec), context, "analyze")
+            run = open_stage(context, "analyze", spec)
+            analysis = Analysis(run, run_id, spec, trained, evaluated, started_at)
+            manifest = finished(context, run, "analyze", lambda: _analyzed(analysis, functions_of(resources.compute)))
         parents = {"train": str(trained.path), "evaluate": str(evaluated.path)}
         return materialization(manifest, run, parents, _pictures(run))
 
@@ -75,68 +122,65 @@ def _refuse_another_training(own: Recorded | None, evaluated: Recorded, config: 
         )
 
 
-def _write_files(run: RunDirectory, trained: Recorded, evaluated: Recorded) -> list[Artifact]:
-    results, name = evaluated.manifest.eval_results, run.instance_name
-    makers: dict[str, Callable[[], bytes]] = {
-        "learning_curve.png": lambda: learning_curve(_training_rows(trained), name),
-        "evaluation.png": lambda: evaluation_chart(results, name),
-        "results.md": lambda: results_markdown(results).encode(),
-        "results.csv": lambda: results_csv(results).encode(),
-    }
-    for file_name, make in makers.items():
-        with atomic_file(run.stage("analyze") / file_name) as temporary:
-            temporary.write_bytes(make())
-    return [Artifact.of(run.stage("analyze") / file_name, run) for file_name in makers]
-
-
-def _training_rows(trained: Recorded) -> list[dict[str, object]]:
-    file = trained.run_directory.metrics_file
+def _analyzed(analysis: Analysis, functions: Mapping[str, Replacement]) -> Manifest:
+    """The manifest of the analysis, written however it ends, unless it is refused."""
+    found: dict[str, Any] = {}
     try:
-        return [json.loads(line) for line in file.read_text().splitlines()]
+        with _sources_importable(analysis.run):
+            pipeline = analysis.spec.pipeline(functions)
+            found |= exposure(analysis.spec, pipeline, "analyze")
+            files = pipeline.only("analyze").run(_job(analysis))
+        found |= {"artifacts": tuple(_written(analysis.run, files))}
+    except Refused:
+        raise
+    except Exception as error:
+        analysis.manifest("failed", f"{type(error).__name__}: {error}", found)
+        raise
+    except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+        analysis.manifest("cancelled", "told to stop", found)
+        raise
+    return analysis.manifest("succeeded", None, found)
+
+
+@contextmanager
+def _sources_importable(run: RunDirectory) -> Generator[None]:
+    """Imported ops are those that the run's directory holds."""
+    sys.path.insert(0, str(run.source))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(run.source))
+
+
+def _job(analysis: Analysis) -> AnalyzeJob:
+    file = analysis.trained.run_directory.metrics_file
+    try:
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
     except (OSError, json.JSONDecodeError) as error:
         raise Refused.one("metrics", str(file), f"cannot be read: {error}") from None
+    return AnalyzeJob(analysis.run.instance_name, analysis.trained.manifest, analysis.evaluated.manifest, rows)
 
 
-def _manifest(
-    run: RunDirectory,
-    run_id: str,
-    started_at: datetime,
-    trained: Recorded,
-    evaluated: Recorded,
-    *,
-    files: list[Artifact],
-) -> Manifest:
-    code = record_code(run, "analyze")
-    return Manifest(
-        stage="analyze",
-        instance_name=run.instance_name,
-        run_id=run_id,
-        status="succeeded",
-        started_at=started_at,
-        ended_at=datetime.now(UTC),
-        spec=evaluated.manifest.spec,
-        spec_hash=evaluated.manifest.spec_hash,
-        parents={"train": trained.manifest.digest, "evaluate": evaluated.manifest.digest},
-        environment=describe_machine().with_fingerprint(code.files),
-        code=code,
-        compute=Compute(kind="in_process", process=this_process()),
-        metrics=trained.manifest.metrics,
-        eval_results=evaluated.manifest.eval_results,
-        weights_digest=trained.manifest.weights_digest,
-        artifacts=(*files, *code_artifacts(run, "analyze", code)),
-    )
+def _written(run: RunDirectory, files: Mapping[str, bytes]) -> list[Artifact]:
+    for name, content in files.items():
+        with atomic_file(run.stage("analyze") / name) as temporary:
+            temporary.write_bytes(content)
+    return [Artifact.of(run.stage("analyze") / name, run) for name in files]
 
 
 def _pictures(run: RunDirectory) -> dict[str, dg.MetadataValue]:
-    folder = run.stage("analyze")
-    return {
-        "learning_curve": _picture(folder / "learning_curve.png"),
-        "evaluation": _picture(folder / "evaluation.png"),
-        "learning_curve_file": dg.PathMetadataValue(folder / "learning_curve.png"),
-        "results_file": dg.PathMetadataValue(folder / "results.md"),
-    }
+    """Of the pictures and the table that an analysis usually leaves, those that this one left."""
+    curve, chart, table = (
+        run.stage("analyze") / name for name in ("learning_curve.png", "evaluation.png", "results.md")
+    )
+    shown = {"learning_curve": _picture(curve), "evaluation": _picture(chart)}
+    places = {"learning_curve_file": curve, "results_file": table}
+    paths = {name: dg.PathMetadataValue(file) for name, file in places.items() if file.is_file()}
+    return {name: picture for name, picture in shown.items() if picture is not None} | paths
 
 
-def _picture(file: Path) -> dg.MetadataValue:
+def _picture(file: Path) -> dg.MetadataValue | None:
+    if not file.is_file():
+        return None
     encoded = base64.b64encode(file.read_bytes()).decode()
     return dg.MetadataValue.md(f"![{file.stem}](data:image/png;base64,{encoded})")

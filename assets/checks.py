@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.overridden import differ_only_later
 from resources.manifest_store import ManifestStore, Recorded
 from trainer.contract import Artifact, Refused, digest_of, file_digest
 
@@ -72,11 +73,11 @@ def returns_are_finite(recorded: Recorded) -> list[str]:
 
 
 def digest_chain_holds(recorded: Recorded) -> list[str]:
-    """Every parent's manifest is unchanged and of the same spec, and the trained weights are the same all along."""
+    """Every parent is unchanged, its spec the same up to what later stages override, the weights the same all along."""
     problems = [] if recorded.manifest.parents else ["parents: the manifest names none"]
     for stage in recorded.manifest.parents:
         parent = recorded.parent(stage)
-        if parent.manifest.spec_hash != recorded.manifest.spec_hash:
+        if not differ_only_later(parent.manifest, recorded.manifest):
             problems.append(f"{stage}: its spec_hash is {parent.manifest.spec_hash}, not {recorded.manifest.spec_hash}")
         if parent.manifest.weights_digest != recorded.manifest.weights_digest:
             problems.append(

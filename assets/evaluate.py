@@ -5,9 +5,8 @@ from typing import Any
 import dagster as dg
 
 from assets.code_version import trainer_code_version
-from assets.stage import GROUP, OWNERS, OfRun, materialization, open_stage
-from resources.compute import Compute
-from resources.manifest_store import ManifestStore
+from assets.overridden import resource_keys, with_chosen_ops
+from assets.stage import GROUP, OWNERS, OfRun, finished, materialization, open_stage
 from resources.refusing import refusals_fail_the_step
 from trainer.contract import TrainAndEvalSpec
 
@@ -29,18 +28,17 @@ def evaluate_asset(name: str = "evaluate", train: str = "train") -> dg.AssetsDef
         owners=OWNERS,
         description=DESCRIPTION,
         code_version=trainer_code_version(),
+        required_resource_keys=resource_keys(),
     )
-    def evaluate(
-        context: dg.AssetExecutionContext,
-        config: OfRun,
-        compute: dg.ResourceParam[Compute],
-        manifests: ManifestStore,
-    ) -> dg.MaterializeResult[Any]:
+    def evaluate(context: dg.AssetExecutionContext, config: OfRun) -> dg.MaterializeResult[Any]:
+        resources = context.resources
         with refusals_fail_the_step():
-            trained = manifests.parent(context.instance, context.run.run_id, train, config.of_run)
-            spec = TrainAndEvalSpec.accept(trained.manifest.spec)
-            run = open_stage(context, manifests, "evaluate", spec)
-        manifest = compute.run(context, "evaluate", run, trained.path)
+            trained = resources.manifests.parent(context.instance, context.run.run_id, train, config.of_run)
+            given = TrainAndEvalSpec.accept(trained.manifest.spec)
+            run = open_stage(context, "evaluate", with_chosen_ops(given, context, "evaluate"))
+        manifest = finished(
+            context, run, "evaluate", lambda: resources.compute.run(context, "evaluate", run, trained.path)
+        )
         return materialization(manifest, run, parents={"train": str(trained.path)})
 
     return evaluate

@@ -1,87 +1,18 @@
-"""The Launchpad's typed config, derived from the spec; it adds no field of its own and changes no value."""
+"""The Launchpad's typed config of a whole spec, derived from it; it adds no field of its own and changes no value."""
 
-from collections.abc import Mapping
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, cast, get_args, get_origin
+from typing import Any
 
 import dagster as dg
-from dagster._config import PostProcessingError
-from pydantic.fields import FieldInfo
 
-from trainer.contract import FrozenModel, Refused, TrainAndEvalSpec
-
-SCALARS: Mapping[type, Any] = {str: str, int: int, float: float, bool: bool}
-BOUNDS: tuple[tuple[str, str], ...] = (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
-
-
-class SpecShape(dg.Shape):
-    """A shape whose values its model checks, bounds and all, when a plan is made: before a run exists."""
-
-    def __new__(cls, fields: Mapping[str, dg.Field], model: type[FrozenModel]) -> "SpecShape":
-        """Make an own object for each model."""
-        # dg.Shape hands out one shared plain Shape for equal fields; this one must stay of its own class.
-        shape = cast("SpecShape", object.__new__(cls))
-        shape._initialized = False
-        return shape
-
-    def __init__(self, fields: Mapping[str, dg.Field], model: type[FrozenModel]) -> None:
-        super().__init__(fields, description=model.__doc__)  # pyright: ignore[reportUnknownMemberType]
-        self.model = model
-
-    def post_process(self, value: Any) -> dict[str, Any]:
-        """The model's full plain data; Dagster shows what is refused and launches nothing."""
-        try:
-            return self.model.accept(value).plain()
-        except Refused as refused:
-            raise PostProcessingError(str(refused)) from None
+from resources.typed_config import model_shape
+from trainer.contract import FrozenModel, TrainAndEvalSpec
 
 
 def launchpad_config(model: type[FrozenModel] = TrainAndEvalSpec) -> dg.Field:
     """The config of a stage that takes a whole spec; an empty config is the model's defaults."""
-    return dg.Field(SpecShape(_fields(model), model), default_value={}, description=model.__doc__)
+    return dg.Field(model_shape(model), default_value={}, description=model.__doc__)
 
 
 def run_config_of(spec: TrainAndEvalSpec, stage: str = "train") -> dict[str, Any]:
     """The run config that gives back exactly this spec."""
     return {"ops": {stage: {"config": spec.plain()}}}
-
-
-def _fields(model: type[FrozenModel]) -> dict[str, dg.Field]:
-    return {name: _field(model, name, info) for name, info in model.model_fields.items()}
-
-
-def _field(model: type[FrozenModel], name: str, info: FieldInfo) -> dg.Field:
-    options: dict[str, Any] = {"description": describe(info)}
-    default = info.get_default()
-    if info.is_required():
-        options["is_required"] = True
-    elif not isinstance(default, FrozenModel):
-        options["default_value"] = list(cast("tuple[Any, ...]", default)) if isinstance(default, tuple) else default
-    return dg.Field(_config_type(info.annotation, f"{model.__name__}_{name}"), **options)
-
-
-def _config_type(annotation: Any, name: str) -> Any:
-    if annotation in SCALARS:
-        return SCALARS[annotation]
-    if isinstance(annotation, type) and issubclass(annotation, FrozenModel):
-        return SpecShape(_fields(annotation), annotation)
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Literal:
-        return dg.Enum(name, [dg.EnumValue(choice) for choice in arguments])
-    if origin is dict:
-        return cast("Any", dg.Permissive() if arguments[1] is Any else dg.Map(str, _config_type(arguments[1], name)))
-    inner = [kind for kind in arguments if kind not in (NoneType, ...)]
-    wrapper = dg.Array if origin is tuple else dg.Noneable if origin in (Union, UnionType) else None
-    if wrapper is None or len(inner) != 1 or len(arguments) != 2:
-        raise TypeError(f"{name}: {annotation} has no place in the Launchpad; spell it with plain types")
-    return cast("Any", wrapper(_config_type(inner[0], name)))
-
-
-def describe(info: FieldInfo) -> str:
-    """A field's sentence and its bounds: `Step size at the start of training. (> 0, ≤ 10)`."""
-    bounds = [
-        f"{sign} {getattr(limit, name):,}" for name, sign in BOUNDS for limit in info.metadata if hasattr(limit, name)
-    ]
-    bounds += [f"at least {limit.min_length} long" for limit in info.metadata if hasattr(limit, "min_length")]
-    bounds += [f"matches `{limit.pattern}`" for limit in info.metadata if getattr(limit, "pattern", None)]
-    return f"{info.description} ({', '.join(bounds)})" if bounds else info.description or ""

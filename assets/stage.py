@@ -1,13 +1,23 @@
 """What every stage does before and after its work: open its run, tell Dagster what came out; never the work itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
 
+from assets.overridden import overrides_markdown, sources_digest, tag_of
 from assets.results import results_table
-from resources.manifest_store import DIGEST, INSTANCE_NAME_TAG, MANIFEST_FILE, PARENTS, ManifestStore
-from trainer.contract import Manifest, Refused, RunDirectory, Stage, TrainAndEvalSpec, digest_of
+from resources.manifest_store import DIGEST, INSTANCE_NAME_TAG, MANIFEST_FILE, PARENTS, goes_on, worker_tag
+from trainer.contract import (
+    Manifest,
+    Refused,
+    RunDirectory,
+    Stage,
+    TrainAndEvalSpec,
+    attempts,
+    digest_of,
+    read_manifest,
+)
 
 GROUP = "experiment"
 OWNERS = ["team:rl-research"]
@@ -20,22 +30,43 @@ class OfRun(dg.Config):
     """Instance name of a run. Empty: this run's own, else that of the run it re-executes, else the latest."""
 
 
-def open_stage(
-    context: dg.AssetExecutionContext, manifests: ManifestStore, stage: Stage, spec: TrainAndEvalSpec
-) -> RunDirectory:
-    """The run's directory, its run tagged; refused if the stage has already ended there."""
-    run = manifests.open_run(context.instance, context.run.run_id, spec)
-    if run.manifest_file(stage).exists():
+def open_stage(context: dg.AssetExecutionContext, stage: Stage, spec: TrainAndEvalSpec) -> RunDirectory:
+    """The run's directory, its run tagged; refused if the stage has succeeded there and this run is a new one."""
+    run: RunDirectory = context.resources.manifests.open_run(context.instance, context.run.run_id, spec)
+    if _succeeded(run, stage) and not goes_on(context.run):
         raise Refused.one(stage, run.instance_name, "has already ended in this run; re-execute it as a new run")
     tags = {
+        **worker_tag(context.run.run_id),
         "axiom/experiment": spec.name,
         INSTANCE_NAME_TAG: run.instance_name,
         "axiom/spec_hash": spec.spec_hash.removeprefix("sha256:"),
         "axiom/seed": str(spec.controls.seed),
+        **tag_of(spec),
     }
     context.instance.add_run_tags(context.run.run_id, tags)
     context.log.info(f"{stage} of {run.instance_name}: {run.path}")
     return run
+
+
+def finished(
+    context: dg.AssetExecutionContext, run: RunDirectory, stage: Stage, work: Callable[[], Manifest]
+) -> Manifest:
+    """The stage's manifest: that of an earlier attempt which succeeded before its run died, else what `work` leaves.
+
+    Raises `dg.Failure` where another run has begun this stage since: one stage is materialized once.
+    """
+    manifest = read_manifest(run.manifest_file(stage)) if _succeeded(run, stage) else work()
+    tries = attempts(run, stage)
+    if tries and tries[-1].run_id not in (context.run.run_id, manifest.run_id):
+        raise dg.Failure(
+            f"{stage} of {run.instance_name} was taken over by run {tries[-1].run_id}", allow_retries=False
+        )
+    return manifest
+
+
+def _succeeded(run: RunDirectory, stage: Stage) -> bool:
+    file = run.manifest_file(stage)
+    return file.exists() and read_manifest(file).status == "succeeded"
 
 
 def materialization(
@@ -46,7 +77,7 @@ def materialization(
 ) -> dg.MaterializeResult[Any]:
     """The manifest as a materialization; `parents` are the paths of the parents' manifests, by stage.
 
-    The data version is of the result alone, so that a repetition with the same result has the same one.
+    The data version is of the result and of the sources of the ops that made it: a repetition has the same one.
     """
     metadata = {
         MANIFEST_FILE: dg.PathMetadataValue(run.manifest_file(manifest.stage)),
@@ -54,13 +85,15 @@ def materialization(
         PARENTS: dg.MetadataValue.json(dict(parents or {})),
         "instance_name": manifest.instance_name,
         "spec_hash": manifest.spec_hash,
+        "overrides": dg.MetadataValue.md(overrides_markdown(manifest)),
         "run_directory": dg.PathMetadataValue(run.path),
         **_numbers(manifest),
         **({"results": results_table(manifest.eval_results)} if manifest.eval_results else {}),
         **(extra or {}),
         "manifest": dg.MetadataValue.json(manifest.plain()),
     }
-    return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(_result_digest(manifest)))
+    version = digest_of({"result": _result_digest(manifest), "sources": sources_digest(manifest)})
+    return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version))
 
 
 def _numbers(manifest: Manifest) -> dict[str, float]:

@@ -6,9 +6,8 @@ import dagster as dg
 
 from assets.code_version import trainer_code_version
 from assets.launchpad import launchpad_config
-from assets.stage import GROUP, OWNERS, materialization, open_stage
-from resources.compute import Compute
-from resources.manifest_store import ManifestStore
+from assets.overridden import resource_keys, with_chosen_ops
+from assets.stage import GROUP, OWNERS, finished, materialization, open_stage
 from resources.refusing import refusals_fail_the_step
 from trainer.contract import TrainAndEvalSpec
 
@@ -16,6 +15,7 @@ DESCRIPTION = """A policy trained with PPO.
 
 Its config is the whole spec; empty config is the main job on the arena. For instance:
 `ops: {train: {config: {name: try, trainer: {total_timesteps: 100000, optimizer: {learning_rate: 0.0005}}}}}`.
+What runs in an exposed step is a resource: `resources: {compute_advantage: {config: {op: {vtrace: {}}}}}`.
 Values out of bounds are refused before a run exists.
 """
 
@@ -31,13 +31,13 @@ def train_asset(name: str = "train") -> dg.AssetsDefinition:
         description=DESCRIPTION,
         code_version=trainer_code_version(),
         config_schema=launchpad_config(),
+        required_resource_keys=resource_keys(),
     )
-    def train(
-        context: dg.AssetExecutionContext, compute: dg.ResourceParam[Compute], manifests: ManifestStore
-    ) -> dg.MaterializeResult[Any]:
+    def train(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         with refusals_fail_the_step():
-            spec = TrainAndEvalSpec.accept(context.op_execution_context.op_config)
-            run = open_stage(context, manifests, "train", spec)
-        return materialization(compute.run(context, "train", run), run)
+            given = TrainAndEvalSpec.accept(context.op_execution_context.op_config)
+            run = open_stage(context, "train", with_chosen_ops(given, context, "train"))
+        manifest = finished(context, run, "train", lambda: context.resources.compute.run(context, "train", run))
+        return materialization(manifest, run)
 
     return train

@@ -76,10 +76,19 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_ELSEWHERE.get(name, "trainer.contract")), name)
+    if name in __all__:
+        return getattr(import_module(_ELSEWHERE.get(name, "trainer.contract")), name)
+    # Submodules are looked up here too, before they are imported; their names are small.
+    if name[0].isupper() and name in _derived():
+        return _derived()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__all__, *_derived()])
+
+
+def _derived() -> dict[str, Any]:
+    """The registered ops (`VTrace`) and the resources of the exposed steps (`ComputeAdvantage`), each by its class."""
+    exposed_ops = import_module("resources.exposed_ops")
+    return {**exposed_ops.op_classes(), **exposed_ops.resource_classes()}

@@ -7,7 +7,9 @@ from assets.checks import ANALYZE_CHECKS, EVALUATE_CHECKS, TRAIN_CHECKS, stage_c
 from assets.evaluate import evaluate_asset
 from assets.train import train_asset
 from axiom_dagster.inbox import inbox_sensor
+from axiom_dagster.reconciler import reconciling_sensor
 from resources.compute import ComputeResource
+from resources.exposed_ops import op_resources
 from resources.manifest_store import ManifestStore
 
 STAGES = ("train", "evaluate", "analyze")
@@ -37,7 +39,7 @@ defs = dg.Definitions(
     ],
     jobs=[train_and_eval],
     schedules=[nightly_train_and_eval],
-    sensors=[inbox_sensor("train_and_eval")],
-    resources={"compute": ComputeResource(), "manifests": ManifestStore()},
+    sensors=[inbox_sensor("train_and_eval"), reconciling_sensor("train_and_eval")],
+    resources={**op_resources(), "compute": ComputeResource(), "manifests": ManifestStore()},
     executor=dg.in_process_executor,
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.launchpad import run_config_of
-from axiom_dagster.preflight import check_environments
+from axiom_dagster.preflight import check_environments, check_sources
 from resources.home import axiom_home
 from trainer.contract import Refused, load_experiment_spec, write_text
 
@@ -56,6 +56,7 @@ def _request(context: dg.SensorEvaluationContext, file: Path) -> dg.RunRequest |
     try:
         spec = load_experiment_spec(file)
         check_environments(spec)
+        check_sources(spec)
     except Refused as refused:
         context.log.warning(f"{file.name} is refused: {refused}")
         _refuse(file, str(refused))

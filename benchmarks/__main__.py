@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmarks.digests import digests
+from benchmarks.dispatch import dispatch
 from benchmarks.learning import learning
 from benchmarks.loading import loading
 from benchmarks.main_job import main_job
@@ -11,9 +12,10 @@ from benchmarks.results import keep
 
 BENCHMARKS: dict[str, Callable[[], str]] = {
     "loading": loading,
+    "dispatch": dispatch,
+    "digests": digests,
     "main_job": main_job,
     "learning": learning,
-    "digests": digests,
 }
 
 

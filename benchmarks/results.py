@@ -15,10 +15,10 @@ PACKAGES = ("torch", "gymnasium", "mettagrid", "dagster")
 def keep(name: str, section: str) -> None:
     """Replace the section of this name, or add it."""
     text = RESULTS.read_text() if RESULTS.exists() else HEADING
-    block = f"## {name}\n\n{section}\n\n{_circumstances()}\n"
+    block = f"## {name}\n\n{section}\n\n{_circumstances()}\n\n"
     pattern = re.compile(rf"^## {re.escape(name)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
     text = pattern.sub(lambda _: block, text) if pattern.search(text) else f"{text.rstrip()}\n\n{block}"
-    RESULTS.write_text(text)
+    RESULTS.write_text(f"{text.rstrip()}\n")
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

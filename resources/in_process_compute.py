@@ -2,18 +2,23 @@
 
 import importlib
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
 
 from resources.refusing import refusals_fail_the_step
+from trainer.algorithm.overrides import Replacement
 from trainer.contract import Manifest, Progress, Refused, RunDirectory, Stage, redacted
+from trainer.pipeline import Hook
 
 SECONDS_BETWEEN_LINES = 2.0
+NO_FUNCTIONS: Mapping[str, Replacement] = MappingProxyType({})
+NO_HOOKS: Mapping[str, Sequence[Hook]] = MappingProxyType({})
 
 
 class LogReporter:
@@ -63,9 +68,56 @@ class InProcessCompute(dg.Config):
         train_manifest: Path | None = None,
     ) -> Manifest:
         """See `Compute.run`."""
+        return self.run_with(NO_FUNCTIONS, NO_HOOKS, context, stage, run_directory, train_manifest)
+
+    def run_with(
+        self,
+        functions: Mapping[str, Replacement],
+        hooks: Mapping[str, Sequence[Hook]],
+        context: dg.AssetExecutionContext,
+        stage: Stage,
+        run_directory: RunDirectory,
+        train_manifest: Path | None,
+    ) -> Manifest:
+        """The same with overrides and with hooks, by path, that exist in this process only."""
         entry = importlib.import_module(self.module)
         reporter = LogReporter(context.log)
+        run_id = context.run.run_id
         with refusals_fail_the_step(), _secrets_masked():
             return entry.run_stage(
-                stage, run_directory, reporter, train_manifest=train_manifest, run_id=context.run.run_id
+                stage,
+                run_directory,
+                reporter,
+                train_manifest=train_manifest,
+                run_id=run_id,
+                functions=functions,
+                hooks=hooks,
             )
+
+
+class FunctionsCompute:
+    """The trainer in Dagster's own process, because `functions` and `hooks`, by their paths, exist nowhere else."""
+
+    def __init__(
+        self,
+        functions: Mapping[str, Replacement],
+        compute: InProcessCompute,
+        hooks: Mapping[str, Sequence[Hook]] = NO_HOOKS,
+    ) -> None:
+        self.functions, self.hooks = functions, hooks
+        self._compute = compute
+
+    def run(
+        self,
+        context: dg.AssetExecutionContext,
+        stage: Stage,
+        run_directory: RunDirectory,
+        train_manifest: Path | None = None,
+    ) -> Manifest:
+        """See `Compute.run`."""
+        return self._compute.run_with(self.functions, self.hooks, context, stage, run_directory, train_manifest)
+
+
+def functions_of(compute: Any) -> Mapping[str, Replacement]:
+    """The overrides that a compute resource holds and no other process has; of most computes, none."""
+    return compute.functions if isinstance(compute, FunctionsCompute) else NO_FUNCTIONS

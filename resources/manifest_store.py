@@ -57,11 +57,15 @@ def instance_name(spec_name: str, record: dg.RunRecord) -> str:
 
     A run that goes on where another one stopped, a retry after a crash or a resumption, has the name of that one.
     """
-    tags = record.dagster_run.tags
-    if INSTANCE_NAME_TAG in tags and (RETRY_TAG in tags or RESUME_TAG in tags):
-        return tags[INSTANCE_NAME_TAG]
+    if goes_on(record.dagster_run):
+        return record.dagster_run.tags[INSTANCE_NAME_TAG]
     created = record.create_timestamp.astimezone(UTC)
     return f"{spec_name}-{created:%Y%m%d-%H%M%S}-{record.dagster_run.run_id[:6]}"
+
+
+def goes_on(run: dg.DagsterRun) -> bool:
+    """Whether the run goes on where another stopped: Dagster's retry after a crash, or a resumption; no new run."""
+    return INSTANCE_NAME_TAG in run.tags and (RETRY_TAG in run.tags or RESUME_TAG in run.tags)
 
 
 def worker_tag(run_id: str) -> dict[str, str]:

@@ -25,6 +25,7 @@ from trainer.contract import (
     redacted,
 )
 from trainer.contract.spec_file import set_values
+from trainer.pipeline import Hook
 from trainer.stopping import Cancelled, StopRequest
 
 if TYPE_CHECKING:
@@ -43,10 +44,12 @@ def run_stage(
     train_manifest: Path | None = None,
     run_id: str | None = None,
     functions: Mapping[str, Replacement] = MappingProxyType({}),
+    hooks: Mapping[str, Sequence[Hook]] = MappingProxyType({}),
 ) -> Manifest:
     """Run `train` or `evaluate` in a run directory whose `run.yaml` is written; returns the manifest that it left.
 
-    `functions` are the overrides, by path, that exist in this process only.
+    `functions` are the overrides, by path, that exist in this process only; `hooks` observe the training, each after
+    the step at its path.
 
     Raises `Refused` before anything is done with bad input, and whatever the stage raised after its manifest, with
     status `failed` or `cancelled`, was written.
@@ -56,7 +59,7 @@ def run_stage(
     if run.source.is_dir() and str(run.source) not in sys.path:
         sys.path.insert(0, str(run.source))
     if stage == "train":
-        return run_train(run, reporter, run_id, functions)
+        return run_train(run, reporter, run_id, functions, hooks)
     if stage == "evaluate":
         return run_evaluate(run, reporter, run_id, functions, train_manifest)
     raise Refused.one("stage", stage, "the trainer runs 'train' and 'evaluate'")

@@ -4,7 +4,10 @@ from typing import Annotated
 
 import typer
 
+from axiom_dagster.cli.conform import conform
 from axiom_dagster.cli.diff import diff
+from axiom_dagster.cli.exposed import exposed
+from axiom_dagster.cli.reconcile import reconcile
 from axiom_dagster.cli.replay import replay
 from axiom_dagster.cli.run import run
 from axiom_dagster.cli.runs import runs, show
@@ -24,6 +27,9 @@ app.command()(show)
 app.command()(verify)
 app.command()(diff)
 app.command()(replay)
+app.command()(exposed)
+app.command()(conform)
+app.command()(reconcile)
 app.command()(ui)
 app.command()(env)
 app.add_typer(spec_app, name="spec")

@@ -7,7 +7,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from assets.launchpad import describe
+from resources.typed_config import describe
 from trainer.contract import TrainAndEvalSpec
 
 HEAD = """# The spec, field by field

@@ -21,6 +21,10 @@ class ComputeName(StrEnum):
 
 Source = Annotated[str, typer.Argument(metavar="SPEC", help="A spec file, a recipe (.py), or `arena` or `quick`.")]
 Values = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set a value; repeatable.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--override", metavar="PATH=OP", help="Swap an exposed step: `axiom exposed` lists them; repeatable."),
+]
 Tag = Annotated[str | None, typer.Option(help="A name for this run among others of the same spec.")]
 Where = Annotated[ComputeName, typer.Option(help="`local`: processes of their own; `in_process`: this one.")]
 
@@ -28,6 +32,7 @@ Where = Annotated[ComputeName, typer.Option(help="`local`: processes of their ow
 def run(
     source: Source,
     values: Values = None,
+    overrides: Overrides = None,
     tag: Tag = None,
     compute: Where = ComputeName.local,
     as_json: AsJson = False,
@@ -36,7 +41,7 @@ def run(
     with refusals(as_json=as_json):
         from axiom_dagster.cli.source import spec_from
 
-        spec = spec_from(source, values or ())
+        spec = spec_from(source, values or (), overrides or ())
         handle = _run(spec, tag, compute)
     _answer(handle, as_json=as_json)
     if handle.status != "succeeded":

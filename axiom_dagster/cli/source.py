@@ -19,13 +19,14 @@ from trainer.contract import (
     nearest,
     set_values,
 )
+from trainer.contract.override_text import set_overrides
 
 PRESETS: dict[str, Callable[[], TrainAndEvalSpec]] = {"arena": create_experiment, "quick": create_quick_experiment}
 
 
-def spec_from(source: str, assignments: Iterable[str] = ()) -> TrainAndEvalSpec:
-    """The spec that `source` names, with each `path=value` set."""
-    return set_values(_read(source), assignments)
+def spec_from(source: str, assignments: Iterable[str] = (), overrides: Iterable[str] = ()) -> TrainAndEvalSpec:
+    """The spec that `source` names, with each `path=value` set, then each `path=implementation` overridden."""
+    return set_overrides(set_values(_read(source), assignments), overrides)
 
 
 def _read(source: str) -> TrainAndEvalSpec:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from axiom_dagster.cli.answer import AsJson, answer_json, refusals
-from axiom_dagster.cli.run import Source, Values
+from axiom_dagster.cli.run import Overrides, Source, Values
 
 spec_app = typer.Typer(help="Make, check and describe specs.", no_args_is_help=True)
 
@@ -22,14 +22,14 @@ def new(quick: Quick = False) -> None:
 
 
 @spec_app.command()
-def validate(source: Source, values: Values = None, as_json: AsJson = False) -> None:
-    """Check a spec and the environments that it names; exit code 2 if it would be refused."""
+def validate(source: Source, values: Values = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Check a spec, the environments that it names and its overrides; exit code 2 if it would be refused."""
     with refusals(as_json=as_json):
         from axiom_dagster.cli.source import spec_from
-        from axiom_dagster.preflight import check_environments
+        from axiom_dagster.preflight import check_spec
 
-        spec = spec_from(source, values or ())
-        check_environments(spec)
+        spec = spec_from(source, values or (), overrides or ())
+        check_spec(spec)
     if as_json:
         answer_json({"valid": True, "name": spec.name, "spec_hash": spec.spec_hash})
     else:

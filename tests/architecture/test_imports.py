@@ -52,10 +52,10 @@ def test_the_trainer_imports_without_dagster_or_skypilot():
     interpreter(BLOCK.format(blocked={"dagster", "sky"}) + imports)
 
 
-def test_contract_ops_and_pipeline_import_with_pydantic_yaml_and_numpy_alone():
+def test_contract_ops_and_pipeline_import_with_pydantic_and_yaml_alone():
     packages = ("plain", "pipeline", "ops", "algorithm", "contract")
     imports = "\n".join(f"import {module}" for package in packages for module in modules_of(f"trainer/{package}"))
-    blocked = {*ENGINE, "dagster", "dagster_pipes", "sky", "scipy", "rich", "typer", "matplotlib"}
+    blocked = {*ENGINE, "dagster", "dagster_pipes", "sky", "numpy", "scipy", "rich", "typer", "matplotlib"}
     interpreter(BLOCK.format(blocked=blocked) + imports)
 
 

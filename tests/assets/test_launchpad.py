@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
-from assets.launchpad import describe, launchpad_config, run_config_of
+from assets.launchpad import launchpad_config, run_config_of
+from resources.typed_config import describe
 from trainer.contract import (
     FrozenModel,
     OptimizerConfig,

@@ -13,6 +13,7 @@ from assets.evaluate import evaluate_asset
 from assets.launchpad import run_config_of
 from assets.stage import materialization
 from assets.train import train_asset
+from resources.exposed_ops import op_resources
 from resources.in_process_compute import InProcessCompute
 from resources.manifest_store import ManifestStore
 from trainer.contract import RunDirectory, create_quick_experiment, read_manifest
@@ -22,7 +23,7 @@ DEFS = dg.Definitions(
     assets=[train_asset(), evaluate_asset(), analyze_asset()],
     asset_checks=[stage_checks(asset, checks) for asset, checks in CHECKS.items()],
     jobs=[dg.define_asset_job("everything", dg.AssetSelection.assets("train", "evaluate", "analyze"))],
-    resources={"compute": InProcessCompute(module="fake_trainer"), "manifests": ManifestStore()},
+    resources={**op_resources(), "compute": InProcessCompute(module="fake_trainer"), "manifests": ManifestStore()},
     executor=dg.in_process_executor,
 )
 JOB = DEFS.resolve_job_def("everything")

@@ -45,8 +45,8 @@ def test_steps_run_in_one_process() -> None:
 
 
 def test_an_override_of_a_resource_that_is_not_exposed_is_refused() -> None:
-    with pytest.raises(dg.DagsterInvalidConfigError, match="compute_advantage"):
-        dg.validate_run_config(defs.resolve_job_def("train_and_eval"), {"resources": {"compute_advantage": {}}})
+    with pytest.raises(dg.DagsterInvalidConfigError, match="backward"):
+        dg.validate_run_config(defs.resolve_job_def("train_and_eval"), {"resources": {"backward": {}}})
 
 
 def test_definitions_load_no_engine() -> None:

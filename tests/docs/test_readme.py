@@ -81,7 +81,7 @@ def test_the_run_config_of_the_readme_is_accepted() -> None:
 
 
 def test_every_link_to_a_file_leads_to_one() -> None:
-    for page in (*PAGES, "docs/architecture.md"):
+    for page in (*PAGES, "CHANGELOG.md", *(f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md"))):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text()):
             assert ((ROOT / page).parent / link).exists(), f"{page}: {link}"
 

@@ -1,5 +1,6 @@
 """A person at the Dagster UI: changes one value in the Launchpad, launches, and sees the learning curve."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -65,3 +66,33 @@ def test_a_bad_value_in_the_launchpad_is_refused_before_a_run_exists(
     WebDriverWait(browser, 20).until(expected.presence_of_element_located(words))
     assert "refused" not in str(web.ask("{ runsOrError { ... on Runs { results { runConfigYaml } } } }"))
     assert list(web.home.path.glob("runs/refused-*")) == []
+
+
+@pytest.mark.browser
+def test_an_op_is_swapped_in_the_launchpad_and_stands_in_the_manifest_of_the_materialization(
+    web: Any, browser: Any, tiny: Callable[..., Any], wait_for: Callable[..., Any]
+) -> None:
+    browser.get(web.url + LAUNCHPAD)
+    WebDriverWait(browser, 30).until(expected.presence_of_element_located((By.CSS_SELECTOR, ".CodeMirror")))
+    WebDriverWait(browser, 20).until(lambda b: yaml.safe_load(b.execute_script(f"return {EDITOR}.getValue()")))
+    config = {
+        "ops": {"train": {"config": tiny("swapped")}},
+        "resources": {"compute_advantage": {"config": {"op": {"vtrace": {"rho_clip": 0.75}}}}},
+    }
+    browser.execute_script(f"{EDITOR}.setValue(arguments[0])", yaml.safe_dump(config))
+    click(browser, button("Launch Run"))
+    WebDriverWait(browser, 20).until(expected.url_contains("/runs/"))
+    run_id = browser.current_url.partition("/runs/")[2][:36]
+    wait_for(lambda: web.status(run_id) in ("SUCCESS", "FAILURE"), seconds=90)
+    assert web.status(run_id) == "SUCCESS"
+
+    query = (
+        "query($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset { assetMaterializations(limit: 1) "
+        "{ runId metadataEntries { label ... on JsonMetadataEntry { jsonString } } } } } }"
+    )
+    (made,) = web.ask(query, {"key": {"path": ["train"]}})["assetOrError"]["assetMaterializations"]
+    (manifest,) = (json.loads(each["jsonString"]) for each in made["metadataEntries"] if each["label"] == "manifest")
+    assert made["runId"] == run_id
+    swapped = manifest["overrides"]["train.compute_advantage"]
+    assert (swapped["implementation"], swapped["params"]) == ("vtrace", {"rho_clip": 0.75, "c_clip": 1.0})
+    assert manifest["spec"]["overrides"] == {"train.compute_advantage": {"vtrace": swapped["params"]}}

@@ -31,8 +31,8 @@ class Imported(FrozenModel):
         module_name, _, name = self.target.partition(":")
         try:
             found = getattr(import_module(module_name), name)
-        except (ImportError, AttributeError) as error:
-            raise Refused.one("target", self.target, f"cannot be imported: {error}") from error
+        except Exception as error:  # whatever a user's module does when it is imported
+            raise Refused.one("target", self.target, f"cannot be imported: {type(error).__name__}: {error}") from error
         try:
             op = found(**self.params) if isinstance(found, type) else self._with_params(found)
         except (ValidationError, TypeError) as error:

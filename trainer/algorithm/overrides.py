@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,12 +49,25 @@ def accepted_overrides(given: Mapping[str, Any]) -> dict[str, Choice]:
     pipeline, whole = train_and_eval(), dict[str, Choice]()
     for path, choice in given.items():
         replacement = replacement_of(path, choice)
-        (whole_path,) = train_and_eval().override(path, replacement).overrides()
+        ((name, _),) = choice_of(replacement).items()
+        whole_path = accepted_path(path, name)
         if whole_path in whole:
             raise Refused.one(path, replacement, f"{whole_path} is given twice")
         pipeline.override(whole_path, replacement)
         whole[whole_path] = choice_of(replacement)
     return dict(sorted(whole.items()))
+
+
+def accepted_path(path: str, name: str) -> str:
+    """The whole path of an exposed step; raises `Refused` with what is exposed and the nearest name."""
+    try:
+        return next(iter(train_and_eval().override(path, _nothing).overrides()))
+    except Refused as refused:
+        raise Refused(replace(problem, value=name) for problem in refused.problems) from None
+
+
+def _nothing(given: Any) -> Any:
+    return given
 
 
 def replacement_of(path: str, choice: Any) -> Op | Imported | Function:
@@ -66,15 +80,14 @@ def replacement_of(path: str, choice: Any) -> Op | Imported | Function:
     ((name, params),) = cast("Mapping[str, Any]", named).items()
     known = {**choices(slot_of(path)), FUNCTION: Function}
     if name not in known:
-        # A path that does not exist is the greater mistake.
-        train_and_eval().override(path, Function(label=str(name), digest=""))
+        accepted_path(path, name)
         raise Refused.one(path, name, f"no such implementation; {nearest(str(name), choices(slot_of(path)))}")
     try:
         return cast("Op | Imported | Function", known[name].model_validate(params or {}))
     except ValidationError as error:
         problems = Refused.from_validation(error, name).problems
         raise Refused(
-            type(each)(f"{path}.{name}" if each.path == name else f"{path}.{name}.{each.path}", each.value, each.why)
+            replace(each, path=f"{path}.{name}" if each.path == name else f"{path}.{name}.{each.path}")
             for each in problems
         ) from None
 
@@ -87,6 +100,8 @@ def choice_of(replacement: Any) -> Choice:
         return {FUNCTION: replacement.plain()}
     if isinstance(replacement, Op) and type(replacement) in implementations().get(replacement.slot, {}).values():
         return {replacement.name: replacement.plain()}
+    if isinstance(replacement, Op) and importable(type(replacement)):
+        return {IMPORTED: Imported(target=label(type(replacement)), params=replacement.plain()).plain()}
     if importable(replacement):
         return {IMPORTED: Imported(target=label(replacement)).plain()}
     return {FUNCTION: Function(label=label(replacement), digest=digest_of(described(replacement))).plain()}
@@ -99,11 +114,14 @@ def importable(replacement: Any) -> bool:
 
 
 def loaded(path: str, choice: Choice, functions: Mapping[str, Replacement]) -> Replacement:
-    """What runs at an overridden path; a function that is not among this process's `functions` refuses to be called."""
+    """What runs at an overridden path; a function that is not among this process's `functions` refuses to be called.
+
+    Functions are told by name, not by digest: what a closure holds may have changed since.
+    """
     replacement = replacement_of(path, choice)
     if isinstance(replacement, Imported):
         return replacement.load()
-    if isinstance(replacement, Function) and path in functions and choice_of(functions[path]) == choice:
+    if isinstance(replacement, Function) and path in functions and label(functions[path]) == replacement.label:
         return functions[path]
     return replacement
 

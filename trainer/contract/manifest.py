@@ -116,6 +116,7 @@ class Manifest(FrozenModel):
     ops: dict[str, OpRecord] = Field(default={}, description="What ran in every exposed step of this stage.")
     pipeline_fingerprint: str | None = Field(default=None, description="Digest of the pipeline with its overrides.")
     checks: dict[str, dict[str, int]] = Field(default={}, description="Counts of each check, by path and name.")
+    hooks: dict[str, dict[str, int]] = Field(default={}, description="How often each hook was called, and failed.")
     interventions: tuple[dict[str, Any], ...] = Field(default=(), description="What hooks requested, and who honoured.")
     metrics: dict[str, float | None] = Field(default={}, description="Summary numbers; none is missing, never zero.")
     eval_results: dict[str, SimulationResult] = Field(default={}, description="Results by simulation.")

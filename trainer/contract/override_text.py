@@ -18,7 +18,7 @@ from trainer.plain.refusal import Refused
 OPTION = "--override"
 FORM = "PATH=IMPLEMENTATION[:PARAM=VALUE,…] or PATH=module:name[:PARAM=VALUE,…]"
 
-_OWN = re.compile(r"(?P<target>[^:=]+:[^:=,]+)(?::(?P<params>.*))?\Z", re.DOTALL)
+_OWN = re.compile(r"(?P<target>[\w.]+:[^\W\d]\w*)(?::(?P<params>.*))?\Z", re.DOTALL)
 _OPEN, _CLOSE, _QUOTES = "[{(", "]})", "'\""
 
 
@@ -54,7 +54,7 @@ def read_choice(path: str, text: str) -> Choice:
     """The choice that `text` spells, as data; whether there is such an implementation is not asked."""
     own = _OWN.match(text.strip())
     if own:
-        return {IMPORTED: {"target": own["target"].strip(), "params": dict(_params(path, own["params"]))}}
+        return {IMPORTED: {"target": own["target"], "params": dict(_params(path, own["params"]))}}
     name, _, params = text.strip().partition(":")
     return {name.strip(): dict(_params(path, params))}
 

@@ -4,7 +4,7 @@ Each stage imports no more than it needs, so that it starts sooner.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,10 +36,11 @@ from trainer.contract import (
 )
 from trainer.contract.exposure import exposure
 from trainer.engine.environment import describe_compute, describe_environment
-from trainer.pipeline import Method, Pipeline, step_of
+from trainer.pipeline import Hook, Method, Pipeline, step_of
 from trainer.stopping import Cancelled
 
 Functions = Mapping[str, Replacement]
+Hooks = Mapping[str, Sequence[Hook]]
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Record:
     run: RunDirectory
     run_id: str | None
     functions: Functions
+    hooks: Hooks
     lease: Lease
     code: Code | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -95,6 +97,9 @@ class Record:
     def pipeline(self) -> Pipeline:
         """The experiment's pipeline with its overrides, each held to the contract of its slot before it is used."""
         pipeline = self.spec.pipeline(self.functions)
+        for path, hooks in self.hooks.items():
+            for hook in hooks:
+                pipeline.watch(path, hook)
         self.found |= exposure(self.spec, pipeline, self.stage)
         inside = {path: op for path, op in pipeline.overrides().items() if path.startswith(f"{self.stage}.")}
         if inside:
@@ -108,7 +113,8 @@ class Record:
             return compiled(job)
         finally:
             requests = tuple(request.plain() for request in compiled.drain_requests())
-            self.found |= {"checks": compiled.check_counts(), "interventions": requests}
+            counts = {"checks": compiled.check_counts(), "hooks": compiled.hook_counts()}
+            self.found |= {**counts, "interventions": requests}
 
 
 def _logs(run: RunDirectory) -> list[Path]:
@@ -136,13 +142,15 @@ def _require_conformance(overrides: Mapping[str, Any], env: EnvConfig) -> None:
         require_conformance(path, slot_of(path), op, spaces_of(env))
 
 
-def run_train(run: RunDirectory, reporter: Reporter, run_id: str | None, functions: Functions) -> Manifest:
+def run_train(
+    run: RunDirectory, reporter: Reporter, run_id: str | None, functions: Functions, hooks: Hooks
+) -> Manifest:
     """Train as `run.yaml` says; raises what the training raised, after its manifest was written."""
     from trainer.engine.job import TrainJob
     from trainer.engine.tracking import tracking
     from trainer.engine.training import Witness
 
-    with _recorded("train", run, run_id, functions) as record, ExitStack() as stack:
+    with _recorded("train", run, run_id, functions, hooks) as record, ExitStack() as stack:
         pipeline = record.pipeline()
         tracker = stack.enter_context(tracking(record.spec, run, "train", reporter))
         trained = record.run_stage(
@@ -164,7 +172,7 @@ def run_evaluate(
     from trainer.engine.evaluation import Tally
     from trainer.engine.job import EvaluateJob
 
-    with _recorded("evaluate", run, run_id, functions) as record:
+    with _recorded("evaluate", run, run_id, functions, {}) as record:
         path = train_manifest or run.manifest_file("train")
         parent = read_manifest(path)
         pipeline = record.pipeline()
@@ -188,13 +196,15 @@ def run_evaluate(
 
 
 @contextmanager
-def _recorded(stage: Stage, run: RunDirectory, run_id: str | None, functions: Functions) -> Iterator[Record]:
+def _recorded(
+    stage: Stage, run: RunDirectory, run_id: str | None, functions: Functions, hooks: Hooks
+) -> Iterator[Record]:
     """Write the stage's manifest whether it ends well, fails or is cancelled; refuse a stage that has succeeded."""
     file = run.manifest_file(stage)
     if file.exists() and read_manifest(file).status == "succeeded":
         raise Refused.one("run-dir", str(run.path), f"its stage {stage!r} has succeeded; runs are not overwritten")
     spec = load_experiment_spec(run.spec_file)
-    record = Record(stage, spec, run, run_id, functions, begin_attempt(run, stage, run_id))
+    record = Record(stage, spec, run, run_id, functions, hooks, begin_attempt(run, stage, run_id))
     if file.exists():
         file.rename(file.with_name(f"manifest_{read_manifest(file).attempt}.json"))
     try:

@@ -145,7 +145,7 @@ def _begin(again: RunDirectory, run: RunDirectory, spec: TrainAndEvalSpec) -> No
 def _repeat(again: RunDirectory, comparison: Comparison, recorded: Manifest) -> Manifest | None:
     """The manifest of the repetition; none if it was stopped."""
     try:
-        return run_train(again, comparison, None, {})
+        return run_train(again, comparison, None, {}, {})
     except Enough:
         return None
     except Refused:

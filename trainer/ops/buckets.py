@@ -3,7 +3,6 @@
 from math import prod
 from typing import Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from trainer.ops.op import CurriculumOp
@@ -39,24 +38,25 @@ class BucketsOp(CurriculumOp):
     @property
     def num_tasks(self) -> int:
         """K, the size of the product."""
-        return prod(self._shape)
+        return prod(map(len, self.buckets.values()))
 
     def task(self, number: int) -> Task:
         """The task of a number in `0..K-1`."""
-        places = np.unravel_index(number, self._shape)
-        return {path: self.buckets[path][place] for path, place in zip(self._paths, places, strict=True)}
+        values: dict[str, float] = {}
+        for path in reversed(self._paths):
+            number, place = divmod(number, len(self.buckets[path]))
+            values[path] = self.buckets[path][place]
+        return values
 
     def number(self, task: Task) -> int | None:
         """The inverse of `task`; none if the task is not in the product."""
         if task.keys() != self.buckets.keys() or any(task[path] not in self.buckets[path] for path in task):
             return None
-        places = tuple(self.buckets[path].index(task[path]) for path in self._paths)
-        return int(np.ravel_multi_index(places, self._shape))
+        number = 0
+        for path in self._paths:
+            number = number * len(self.buckets[path]) + self.buckets[path].index(task[path])
+        return number
 
     @property
     def _paths(self) -> list[str]:
         return sorted(self.buckets)
-
-    @property
-    def _shape(self) -> tuple[int, ...]:
-        return tuple(len(self.buckets[path]) for path in self._paths)

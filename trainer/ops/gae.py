@@ -5,7 +5,6 @@ Schulman et al. 2016, "High-dimensional continuous control using generalized adv
 
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field
 
 from trainer.ops.op import AdvantageOp
@@ -24,6 +23,8 @@ class Gae(AdvantageOp):
 
     def __call__(self, experience: Experience) -> Estimate:
         """Estimate, going back from the last step."""
+        import numpy as np
+
         gamma = experience.gamma
         gae_lambda = experience.gae_lambda if self.gae_lambda is None else self.gae_lambda
         deltas = (experience.rewards + gamma * experience.next_values - experience.values).astype(np.float32)

@@ -10,13 +10,13 @@ the difference of a fast and a slow average).
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from trainer.ops.buckets import BucketsOp
 from trainer.ops.slots import Lesson, Task
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     Memory = dict[str, NDArray[np.float64]]
@@ -47,6 +47,8 @@ class LearningProgress(BucketsOp):
 
     def __call__(self, lesson: Lesson) -> Sequence[Task]:
         """Assign, after taking in the episodes that ended."""
+        import numpy as np
+
         for name in ("fast", "slow", "ends"):
             lesson.state.setdefault(name, np.zeros(self.num_tasks))
         for end in lesson.ended:
@@ -58,6 +60,8 @@ class LearningProgress(BucketsOp):
 
     def probabilities(self, state: "Memory") -> "NDArray[np.float64]":
         """p (K,)."""
+        import numpy as np
+
         progress = np.abs(state["fast"] - state["slow"])
         known = state["ends"] >= 2
         progress[~known] = progress[known].max(initial=0.0)

@@ -5,8 +5,6 @@ Williams 1992, "Simple statistical gradient-following algorithms for connectioni
 
 from typing import ClassVar
 
-import numpy as np
-
 from trainer.ops.op import AdvantageOp
 from trainer.ops.slots import Estimate, Experience
 
@@ -22,6 +20,8 @@ class MonteCarlo(AdvantageOp):
 
     def __call__(self, experience: Experience) -> Estimate:
         """Estimate, going back from the last step."""
+        import numpy as np
+
         returns = np.empty_like(experience.rewards)
         following = experience.next_values[-1]
         for t in reversed(range(len(returns))):

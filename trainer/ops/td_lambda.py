@@ -5,7 +5,6 @@ Sutton 1988, "Learning to predict by the methods of temporal differences"; Sutto
 
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field
 
 from trainer.ops.op import AdvantageOp
@@ -24,6 +23,8 @@ class TdLambda(AdvantageOp):
 
     def __call__(self, experience: Experience) -> Estimate:
         """Estimate, going back from the last step."""
+        import numpy as np
+
         returns = np.empty_like(experience.rewards)
         following = experience.next_values[-1]
         for t in reversed(range(len(returns))):

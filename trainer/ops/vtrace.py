@@ -6,7 +6,6 @@ arXiv:1802.01561, equation 1 and section 4.2.
 
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field
 
 from trainer.ops.op import AdvantageOp
@@ -28,6 +27,8 @@ class VTrace(AdvantageOp):
 
     def __call__(self, experience: Experience) -> Estimate:
         """Estimate, going back from the last step."""
+        import numpy as np
+
         ratios = np.exp(experience.target_log_probs - experience.log_probs)
         rho, c = np.minimum(ratios, self.rho_clip), np.minimum(ratios, self.c_clip)
         values, next_values = experience.values, experience.next_values

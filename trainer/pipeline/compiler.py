@@ -25,7 +25,7 @@ class Compiler:
     def chain(self, body: Body, place: Place) -> Function:
         """One function that calls the steps of `body` in turn; an error gets the path of its step."""
         places = [place.step(step.name) for step in body.steps]
-        calls = tuple((at, self._step(step, at)) for step, at in zip(body.steps, places, strict=True))
+        calls = tuple((at, self._watched(step, at)) for step, at in zip(body.steps, places, strict=True))
 
         def run(x: Any) -> Any:
             at = place
@@ -38,6 +38,15 @@ class Compiler:
             return x
 
         return run
+
+    def _watched(self, step: Step, place: Place) -> Function:
+        function = self._step(step, place)
+        if not step.watchers:
+            return function
+        names = _hook_names(step.watchers)
+        hooks = zip(step.watchers, names, strict=True)
+        show = observed([self._hook(hook, f"{place.declared}.{name}", place) for hook, name in hooks])
+        return lambda x: show(function(x))
 
     def _step(self, step: Step, place: Place) -> Function:
         match step:

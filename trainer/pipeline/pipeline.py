@@ -26,7 +26,17 @@ from trainer.pipeline.guards import timeout as timeout_guard
 from trainer.pipeline.interventions import Hook
 from trainer.pipeline.render import Format, render, replacement_name
 from trainer.pipeline.steps import Body, Branch, Call, Function, Join, Log, Map, Membrane, Observe, Repeat, Step
-from trainer.pipeline.structure import exposed_at, hole_at, is_hole, names_at_top, open_holes, rebuilt, walk
+from trainer.pipeline.structure import (
+    exposed_at,
+    hole_at,
+    is_hole,
+    names_at_top,
+    open_holes,
+    rebuilt,
+    running,
+    running_at,
+    walk,
+)
 from trainer.plain.refusal import Problem, Refused, nearest
 
 
@@ -224,6 +234,21 @@ class Pipeline:
         self._body = rebuilt(self._body, path, lambda step: replace(step, replacement=new))
         return self
 
+    def watch(self, path: str, f: Hook) -> Self:
+        """Show the value to an observer after the step at `path`, exposed or not; see `hook`.
+
+        Raises `Refused` with the nearest name where there is no such step, and inside of an overridden one.
+        """
+        self._writable(f"watch({path!r})")
+        accept_function(path, f)
+        running_at(self._body, path, hook_name(f))
+        self._body = rebuilt(self._body, path, lambda step: replace(step, watchers=(*step.watchers, f)))
+        return self
+
+    def watchers(self) -> dict[str, tuple[Hook, ...]]:
+        """The observers of each watched step, by path."""
+        return {path: step.watchers for path, step in walk(self._body) if step.watchers}
+
     def only(self, name: str) -> "Pipeline":
         """A pipeline with nothing but the step `name` of this one, as it stands; paths stay the same."""
         steps = {step.name: step for step in self._body.steps}
@@ -252,13 +277,8 @@ class Pipeline:
 
     def running(self) -> "dict[str, Function | Pipeline]":
         """What runs in each exposed step, by path: its override, else what was declared; nothing inside an override."""
-        found: dict[str, Function | Pipeline] = {}
-        for path, step in walk(self._body):
-            inner = step.replacement or getattr(step, "function", None) or getattr(step, "body", None)
-            hidden = any(path.startswith(f"{other}.") for other in self.overrides())
-            if step.expose and inner is not None and not hidden:
-                found[path] = _of(inner) if isinstance(inner, Body) else inner
-        return found
+        found = {path: inner for path, inner in running(self._body) if inner is not None}
+        return {path: _of(inner) if isinstance(inner, Body) else inner for path, inner in found.items()}
 
     def render(self, form: Format = "text") -> str:
         """The pipeline drawn as indented text or as a Mermaid flowchart, exposed and overridden steps marked."""

@@ -24,7 +24,7 @@ class Step:
     """One named step; `replacement` is what an override put in its place.
 
     With `takes` the step, or its replacement, is given `takes(x)` instead of the value; with `gives` the value goes on
-    as `gives(x, result)`.
+    as `gives(x, result)`. `watchers` are shown the value after the step.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Step:
     replacement: Function | Body | None = None
     takes: Function | None = None
     gives: Callable[[Any, Any], Any] | None = None
+    watchers: tuple[Hook, ...] = ()
 
     def children(self) -> Iterator[tuple[str, Body]]:
         """The nested bodies, each with the name of the field that holds it."""

@@ -1,8 +1,8 @@
 """Walks a pipeline's structure and rebuilds it with one step changed; it never changes a structure in place."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from trainer.pipeline.steps import Body, Join, Repeat, Step
+from trainer.pipeline.steps import Body, Function, Join, Repeat, Step
 from trainer.plain.refusal import Refused, nearest
 
 
@@ -79,6 +79,28 @@ def exposed_at(body: Body, path: str, given: str) -> str:
         if step.replacement is not None and (path.startswith(f"{other}.") or other.startswith(f"{path}.")):
             raise Refused.one(path, given, f"{other!r} is overridden, and one of the two would have no effect")
     return path
+
+
+def running(body: Body) -> Iterator[tuple[str, Function | Body | None]]:
+    """What runs in each exposed step, by path: its replacement, else what was declared."""
+    steps = dict(walk(body))
+    for path, step in steps.items():
+        if step.expose and not _hidden(steps, path):
+            yield path, step.replacement or getattr(step, "function", None) or getattr(step, "body", None)
+
+
+def running_at(body: Body, path: str, given: str) -> None:
+    """Refuse `path` for the observer `given` unless a step runs there."""
+    steps = dict(walk(body))
+    hidden = _hidden(steps, path)
+    if path not in steps or hidden:
+        why = f"{hidden[0]!r} is overridden, and nothing runs here" if hidden else "there is no such step"
+        raise Refused.one(path, given, f"{why}; {nearest(path, steps)}")
+
+
+def _hidden(steps: Mapping[str, Step], path: str) -> list[str]:
+    """The overridden steps around a path."""
+    return [other for other, step in steps.items() if step.replacement is not None and path.startswith(f"{other}.")]
 
 
 def hole_at(body: Body, path: str, given: str) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from trainer.contract import (
     read_manifest,
     write_text,
 )
+from trainer.contract.exposure import exposure
 
 
 def run_stage(
@@ -36,9 +38,12 @@ def run_stage(
     *,
     train_manifest: Path | None = None,
     run_id: str | None = None,
+    functions: Mapping[str, Any] | None = None,
+    hooks: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """Like `trainer.entry.run_stage`."""
     spec = load_experiment_spec(run.spec_file)
+    pipeline = spec.pipeline(functions or {})
     common: dict[str, Any] = {
         "stage": stage,
         "instance_name": run.instance_name,
@@ -47,6 +52,7 @@ def run_stage(
         "ended_at": datetime.now(UTC),
         "spec": spec.plain(),
         "spec_hash": spec.spec_hash,
+        **exposure(spec, pipeline, stage),
     }
     if spec.description == f"refuse {stage}":
         raise Refused.one("trainer.device", "tpu", "no such device")

@@ -130,6 +130,10 @@ def doubled(experience):
     return experience
 
 
+class OwnGae(Gae):
+    """Not registered: it stands outside the trainer's ops."""
+
+
 class Holder:
     def method(self, given):
         return given
@@ -140,6 +144,7 @@ class Holder:
     [
         (VTrace(rho_clip=2.0), {"vtrace": {"rho_clip": 2.0, "c_clip": 1.0}}),
         (Imported(target="m:f", params={"a": 1}), {"imported": {"target": "m:f", "params": {"a": 1}}}),
+        (OwnGae(gae_lambda=0.5), {"imported": {"target": f"{__name__}:OwnGae", "params": {"gae_lambda": 0.5}}}),
         (Refused, {"imported": {"target": "trainer.plain.refusal:Refused", "params": {}}}),
     ],
 )
@@ -147,14 +152,10 @@ def test_a_registered_op_and_what_can_be_imported_become_data(replacement, choic
     assert choice_of(replacement) == choice
 
 
-class OwnGae(Gae):
-    """Not registered: it stands outside the trainer's ops."""
-
-
 @pytest.mark.parametrize(
     "replacement",
-    [lambda x: x, partial(doubled, 1), Holder().method, OwnGae(), doubled.__get__(1)],
-    ids=["lambda", "partial", "method", "own op", "bound"],
+    [lambda x: x, partial(doubled, 1), Holder().method, doubled.__get__(1)],
+    ids=["lambda", "partial", "method", "bound"],
 )
 def test_what_stands_nowhere_by_its_own_name_is_a_function_of_this_process(replacement):
     (kind,) = choice_of(replacement)

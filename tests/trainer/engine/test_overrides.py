@@ -13,7 +13,7 @@ from trainer.algorithm.overrides import choice_of
 from trainer.contract import Refused, RunDirectory, begin_run
 from trainer.entry import run_stage
 from trainer.ops.op import implementations
-from trainer.pipeline import source_digest
+from trainer.pipeline import Intervention, source_digest
 
 BUCKETS = {"buckets": {"kwargs.max_episode_steps": (10, 30)}}
 NEEDED = {"bucketed": BUCKETS, "learning_progress": BUCKETS}
@@ -198,3 +198,30 @@ def test_learning_progress_spreads_over_the_tasks_and_its_memory_is_in_the_check
     memory = torch.load(run.path / manifest.checkpoint.path, weights_only=True)["curriculum"]
     assert memory["ends"].shape == (2,)
     assert np.all(memory["ends"].numpy() > 0)
+
+
+def test_a_hook_can_stop_a_training_and_save_it_and_the_manifest_says_so(small, start, reporter):
+    def at_the_second(training, info):
+        if training.done == 2:
+            info.request(Intervention.SAVE_CHECKPOINT, "look at this one")
+            info.request(Intervention.STOP_EARLY, "good enough")
+
+    run = start(small())
+    manifest = run_stage("train", run, reporter, hooks={"train.report": [at_the_second]})
+    assert manifest.metrics["updates"] == 2
+    assert manifest.hooks == {"train.report.at_the_second": {"called": 2, "failed": 0}}
+    asked = [(each["intervention"], each["reason"], each["honoured_by"]) for each in manifest.interventions]
+    assert asked == [
+        ("save_checkpoint", "look at this one", ["train.updates#2"]),
+        ("stop_early", "good enough", ["train.updates#2"]),
+    ]
+    assert (run.checkpoints / "requested_000002.pt").is_file()
+
+
+def test_a_hook_that_only_looks_changes_nothing_even_if_it_fails(small, start, trained, reporter):
+    _, unwatched = trained(small(), "unwatched")
+    run = start(small())
+    manifest = run_stage("train", run, reporter, hooks={"train.compute_loss": [lambda learner, info: 1 / 0]})
+    assert manifest.weights_digest == unwatched.weights_digest
+    ((_, counts),) = manifest.hooks.items()
+    assert counts["called"] == counts["failed"] > 0

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from trainer.pipeline import HookInfo, Intervention, Pipeline, step_of
+from trainer.plain.refusal import Refused
 
 Seen = list[tuple[Any, str, int | None]]
 
@@ -150,3 +151,35 @@ def test_an_unknown_intervention_is_a_failure_of_the_hook_and_not_of_the_run() -
     pipeline = body(lambda value, info: info.request("explode", "why not"))
     assert pipeline.run(0) == 1
     assert pipeline.compile().hook_counts() == {"watch": {"called": 1, "failed": 1}}
+
+
+def test_a_hook_can_watch_any_step_and_asks_the_loop_around_it() -> None:
+    saved: list[int] = []
+    update = Pipeline("update").stage("learn", lambda x: x + 1).stage("report", lambda x: x)
+    train = Pipeline("train").repeat("updates", update, times=10, save=saved.append, flat=True)
+    experiment = Pipeline("experiment").join("train", train, expose=True)
+
+    def stop(value: int, info: HookInfo) -> None:
+        if value == 2:
+            info.request(Intervention.SAVE_CHECKPOINT, "best so far")
+        if value == 4:
+            info.request(Intervention.STOP_EARLY, "far enough")
+
+    watched = experiment.copy().watch("train.learn", stop)
+    assert watched.watchers() == {"train.learn": (stop,)}
+    assert watched.run(0) == 4
+    assert saved == [2]
+    assert watched.compile().hook_counts() == {"train.learn.stop": {"called": 4, "failed": 0}}
+    assert [request.path for request in watched.compile().drain_requests()] == [
+        "train.updates#2.learn",
+        "train.updates#4.learn",
+    ]
+    assert experiment.run(0) == 10
+
+
+def test_a_hook_on_what_does_not_run_is_refused() -> None:
+    experiment = Pipeline("experiment").join("train", Pipeline("train").stage("learn", abs), expose=True)
+    with pytest.raises(Refused, match=r"train\.lern = .*there is no such step; did you mean 'train\.learn'"):
+        experiment.copy().watch("train.lern", print)
+    with pytest.raises(Refused, match=r"'train' is overridden, and nothing runs here"):
+        experiment.copy().override("train", abs).watch("train.learn", print)
