@@ -191,19 +191,8 @@ class Pipeline:
         body = self._part(name, pipeline)
         if flat:
             accept_flat(f"{self.name}.{name}", name, names_at_top(body))
-        return self._add(
-            Repeat(
-                name=name,
-                body=body,
-                times=times,
-                until=until,
-                save=save,
-                done=done,
-                flat=flat,
-                takes=takes,
-                gives=gives,
-            )
-        )
+        loop = Repeat(name=name, body=body, times=times, until=until, save=save, done=done, flat=flat)
+        return self._add(replace(loop, takes=takes, gives=gives))
 
     def branch(
         self, name: str, condition: Callable[[Any], bool], then: "Pipeline", otherwise: "Pipeline | None" = None

@@ -1,0 +1,65 @@
+"""A run worker that is killed: one live trainer, one materialization, the result of a run that was never killed."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+LAUNCH = """
+mutation($params: ExecutionParams!) {
+  launchRun(executionParams: $params) { __typename ... on LaunchRunSuccess { run { runId } } }
+}
+"""
+RUNS = "query { runsOrError { ... on Runs { results { runId status parentRunId tags { key value } } } } }"
+MATERIALIZED = """
+query($id: ID!) { runOrError(runId: $id) { ... on Run { assetMaterializations { assetKey { path } } } } }
+"""
+LOCATION = {"repositoryLocationName": "axiom_dagster.definitions", "repositoryName": "__repository__"}
+
+
+def launch(web: Any, config: dict[str, Any]) -> str:
+    run_config = {"ops": {"train": {"config": config}}}
+    params = {"selector": {**LOCATION, "pipelineName": "train_and_eval"}, "runConfigData": run_config}
+    return web.ask(LAUNCH, {"params": params})["launchRun"]["run"]["runId"]
+
+
+def tags_of(run: dict[str, Any]) -> dict[str, str]:
+    return {tag["key"]: tag["value"] for tag in run["tags"]}
+
+
+def test_a_killed_run_worker_is_found_and_retried_and_the_result_is_as_if_it_had_not_been(
+    web: Any, tiny: Callable[..., Any], wait_for: Callable[..., Any]
+) -> None:
+    long = {"total_timesteps": 512 * 60, "checkpoint": {"interval_updates": 5}}
+    undisturbed = launch(web, tiny("undisturbed", **long))
+    wait_for(lambda: web.status(undisturbed) == "SUCCESS", seconds=180)
+
+    killed = launch(web, tiny("killed", **long))
+    metrics = wait_for(lambda: list(web.home.path.glob("runs/killed-*/train/metrics.jsonl")), seconds=90)[0]
+    wait_for(lambda: len(metrics.read_text().splitlines()) >= 12, seconds=90)
+    runs = web.ask(RUNS)["runsOrError"]["results"]
+    worker = next(tags_of(run)["axiom/worker"] for run in runs if run["runId"] == killed)
+    os.kill(int(worker.split()[2]), signal.SIGKILL)
+    wait_for(lambda: web.home.trainers() == [], seconds=30)
+
+    def retried() -> dict[str, Any] | None:
+        web.home.run("axiom", "reconcile")
+        runs = web.ask(RUNS)["runsOrError"]["results"]
+        return next((run for run in runs if run["parentRunId"] == killed and run["status"] == "SUCCESS"), None)
+
+    again = wait_for(retried, seconds=240)
+    assert web.status(killed) == "FAILURE"
+    (folder,) = web.home.path.glob("runs/killed-*")
+    manifest = json.loads((folder / "train" / "manifest.json").read_text())
+    (original,) = web.home.manifests("undisturbed", "train")
+    assert manifest["weights_digest"] == original["weights_digest"]
+    assert manifest["attempt"] == 2
+    assert manifest["run_id"] == again["runId"]
+    made = [
+        ".".join(each["assetKey"]["path"])
+        for run_id in (killed, again["runId"])
+        for each in web.ask(MATERIALIZED, {"id": run_id})["runOrError"]["assetMaterializations"]
+    ]
+    assert sorted(made) == ["analyze", "evaluate", "train"]
+    assert web.home.trainers() == []
