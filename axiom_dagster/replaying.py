@@ -51,7 +51,7 @@ def replay(
     for warning in warnings_before(run):
         say(warning)
     spec = TrainAndEvalSpec.accept(original.read("train").spec)
-    with _source_first(run):
+    with source_first(run):
         tags = {REPLAY_TAG: original.instance_name}
         return TrainAndEvalExperiment(spec).run(tag, compute=compute, tags=tags)
 
@@ -82,7 +82,7 @@ def _succeeded(handle: RunHandle, stage: str) -> bool:
 
 
 @contextmanager
-def _source_first(run: RunDirectory) -> Generator[None]:
+def source_first(run: RunDirectory) -> Generator[None]:
     """While the block runs, imported ops are found where the run kept them."""
     sys.path.insert(0, str(run.source))
     try:

@@ -3,7 +3,9 @@
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 LAUNCH = """
@@ -26,6 +28,41 @@ def launch(web: Any, config: dict[str, Any]) -> str:
 
 def tags_of(run: dict[str, Any]) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in run["tags"]}
+
+
+def test_a_command_that_was_killed_can_be_resumed_and_nothing_is_lost(
+    home: Any, tiny: Callable[..., Any], wait_for: Callable[..., Any], tmp_path: Path
+) -> None:
+    long = {"total_timesteps": 512 * 60, "checkpoint": {"interval_updates": 5}}
+    specs = {name: tmp_path / f"{name}.json" for name in ("whole", "killed")}
+    for name, file in specs.items():
+        file.write_text(json.dumps(tiny(name, **long)))
+    assert home.run("axiom", "run", str(specs["whole"])).returncode == 0
+
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with home.start("axiom", "run", str(specs["killed"]), **quiet) as process:
+        metrics = wait_for(lambda: list(home.path.glob("runs/killed-*/train/metrics.jsonl")))[0]
+        wait_for(lambda: len(metrics.read_text().splitlines()) >= 12)
+        process.kill()
+    wait_for(lambda: home.trainers() == [], seconds=30)
+    name = metrics.parents[1].name
+
+    alive = home.run("axiom", "run", "--resume", name)
+    assert alive.returncode == 2
+    assert "if its process has died, `axiom reconcile` says so" in alive.stderr
+    assert json.loads(home.run("axiom", "reconcile", "--json").stdout)["findings"][0]["kind"] == "dead run"
+    resumed = home.run("axiom", "run", "--resume", name, "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads(resumed.stdout.splitlines()[-1])["instance_name"] == name
+
+    (whole,), (killed,) = home.manifests("whole", "train"), home.manifests("killed", "train")
+    assert killed["weights_digest"] == whole["weights_digest"]
+    assert (whole["attempt"], killed["attempt"]) == (1, 2)
+    assert len(home.manifests("killed")) == 1
+    again = home.run("axiom", "run", "--resume", name)
+    assert again.returncode == 2
+    assert "is succeeded: only a run that failed or was cancelled can be resumed" in again.stderr
+    assert home.run("axiom", "run").returncode == 2
 
 
 def test_a_killed_run_worker_is_found_and_retried_and_the_result_is_as_if_it_had_not_been(
