@@ -179,7 +179,7 @@ def test_any_other_compute_is_refused_for_a_function_of_this_process() -> None:
             raise AssertionError
 
     with pytest.raises(Refused, match="Elsewhere runs in another"):
-        compute_for({"train": lambda job: "x"}, Elsewhere())
+        compute_for({"train": lambda job: "x"}, {}, Elsewhere())
     assert compute_for({}, None) is None
 
 
