@@ -7,7 +7,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 CHROMIUM_PACKAGES := chromium chromium-driver fonts-liberation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench docs ui debian
+.PHONY: help setup run test test-slow check format bench docs ui debian
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -24,8 +24,11 @@ $(READY): pyproject.toml constraints.txt
 run: $(READY) ## Run the main job on the defaults: train, evaluate, analyze; then where everything is.
 	$(BIN)/axiom run arena
 
-test: $(READY) ## Run every test (the browser's skip where chromium is missing; `make debian` installs it).
-	$(BIN)/python -m pytest
+test: $(READY) ## Run the tests (the browser's skip where chromium is missing; `make debian` installs it).
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(READY) ## Run the tests that take longer than a minute each.
+	$(BIN)/python -m pytest -m slow
 
 check: $(READY) ## Check format, lint, types and the direction of imports.
 	$(BIN)/ruff format --check

@@ -129,8 +129,8 @@ def test_a_trainer_killed_again_and_again_ends_with_the_same_weights(env, small,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("env", ["CartPole-v1", "arena"])
-def test_a_trainer_killed_a_hundred_times_ends_with_the_same_weights(env, small, start, trained, reporter):
-    killed_at_random(env, 100, small, start, trained, reporter)
+def test_a_trainer_killed_fifty_times_ends_with_the_same_weights(env, small, start, trained, reporter):
+    killed_at_random(env, 50, small, start, trained, reporter)
 
 
 def killed_at_random(env, times, small, start, trained, reporter):
