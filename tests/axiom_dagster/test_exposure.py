@@ -180,7 +180,7 @@ def test_any_other_compute_is_refused_for_a_function_of_this_process() -> None:
 
     with pytest.raises(Refused, match="Elsewhere runs in another"):
         compute_for({"train": lambda job: "x"}, {}, Elsewhere())
-    assert compute_for({}, None) is None
+    assert compute_for({}, {}, None) is None
 
 
 def test_a_function_of_a_process_that_is_gone_is_refused_before_a_run_exists(home: Any) -> None:
