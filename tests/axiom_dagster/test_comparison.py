@@ -129,6 +129,7 @@ def test_a_baseline_that_is_not_there_is_refused(pair: tuple[RunHandle, RunHandl
         check_single_factor(variant(pair, controls={"baseline": "nobody"}))
 
 
+@pytest.mark.slow
 def test_a_real_run_is_verified_from_its_name(real: tuple[RunHandle, Path]):
     handle, _ = real
     result = axiom("verify", handle.instance_name, "--json")
@@ -145,6 +146,7 @@ def test_a_run_that_cannot_be_verified_is_refused(pair: tuple[RunHandle, RunHand
     assert (result.exit_code, last_line(result)["problems"][0]["path"]) == (2, "digests")
 
 
+@pytest.mark.slow
 def test_a_replay_runs_the_kept_source_and_comes_out_the_same(real: tuple[RunHandle, Path]):
     original, file = real
     file.write_text("raise RuntimeError('changed since')\n")
@@ -158,6 +160,7 @@ def test_a_replay_runs_the_kept_source_and_comes_out_the_same(real: tuple[RunHan
     assert (again.directory / "source" / "own_of_replay.py").read_text() == OWN
 
 
+@pytest.mark.slow
 def test_a_replay_says_first_what_differs_now(real: tuple[RunHandle, Path], tmp_path: Path):
     original, _ = real
     file = original.directory / "train" / "manifest.json"

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PAGE = Path(__file__).parents[2] / "docs" / "reproducibility.md"
 
 
@@ -13,6 +15,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_code_and_the_commands_of_the_page_work(tmp_path: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "AXIOM_HOME": str(tmp_path / "home"), "PATH": path, "PYTHONPATH": str(PAGE.parents[1])}

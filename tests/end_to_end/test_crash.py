@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 LAUNCH = """
 mutation($params: ExecutionParams!) {
   launchRun(executionParams: $params) { __typename ... on LaunchRunSuccess { run { runId } } }
@@ -30,6 +32,7 @@ def tags_of(run: dict[str, Any]) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in run["tags"]}
 
 
+@pytest.mark.slow
 def test_a_command_that_was_killed_can_be_resumed_and_nothing_is_lost(
     home: Any, tiny: Callable[..., Any], wait_for: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -65,6 +68,7 @@ def test_a_command_that_was_killed_can_be_resumed_and_nothing_is_lost(
     assert home.run("axiom", "run").returncode == 2
 
 
+@pytest.mark.slow
 def test_a_killed_run_worker_is_found_and_retried_and_the_result_is_as_if_it_had_not_been(
     web: Any, tiny: Callable[..., Any], wait_for: Callable[..., Any]
 ) -> None:
