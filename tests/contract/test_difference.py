@@ -106,3 +106,20 @@ def test_what_is_no_factor_is_a_field_of_the_spec_with_a_reason():
             assert part in data
             data = data[part]
         assert why
+
+
+def test_another_beginning_is_one_factor_and_one_change():
+    first = TrainAndEvalSpec()
+    warm = set_values(first, ["resume_from.run=a-run", "resume_from.load=weights"])
+    best = set_values(warm, ["resume_from.checkpoint=best", "resume_from.sha256=sha256:" + "0" * 64])
+    assert factors(first, warm) == factors(warm, best) == ("resume_from",)
+    (change,) = difference(manifest(first), manifest(warm)).spec
+    assert str(change) == "resume_from: none → the weights of the latest checkpoint of a-run"
+
+
+def test_two_runs_that_began_with_other_checkpoints_by_the_same_words_differ():
+    spec = set_values(TrainAndEvalSpec(), ["resume_from.run=a-run"])
+    (change,) = difference(
+        manifest(spec, parents={"resume_from": "x"}), manifest(spec, parents={"resume_from": "y"})
+    ).spec
+    assert (change.path, change.a, change.b) == ("parents.resume_from", "x", "y")

@@ -1,6 +1,8 @@
 """Files of a run: whole or not at all, and known by their digest."""
 
+import importlib
 import json
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -91,6 +93,29 @@ def test_the_run_directory_is_filled_into_paths(tmp_path):
     run = RunDirectory(tmp_path / "run")
     assert run.resolve("${run_dir}/replays") == tmp_path / "run" / "replays"
     assert str(run.resolve("/elsewhere")) == "/elsewhere"
+
+
+def test_modules_are_imported_from_a_runs_source_first_and_only_while_the_block_runs(tmp_path, monkeypatch):
+    run, elsewhere, before = RunDirectory(tmp_path / "run"), tmp_path / "elsewhere", list(sys.path)
+    for folder, text in ((elsewhere, "WHERE = 'elsewhere'\n"), (run.source, "WHERE = 'source'\n")):
+        write_text(folder / "kept_by_a_run.py", text)
+    monkeypatch.syspath_prepend(elsewhere)
+    with pytest.raises(KeyboardInterrupt), run.source_first():
+        assert importlib.import_module("kept_by_a_run").WHERE == "source"
+        raise KeyboardInterrupt
+    assert sys.path == [str(elsewhere), *before]
+    del sys.modules["kept_by_a_run"]
+    assert importlib.import_module("kept_by_a_run").WHERE == "elsewhere"
+    del sys.modules["kept_by_a_run"]
+
+
+def test_a_runs_source_stays_first_until_the_outer_of_two_blocks_ends(tmp_path):
+    run, before = RunDirectory(tmp_path / "run"), list(sys.path)
+    with run.source_first():
+        with run.source_first():
+            pass
+        assert sys.path == [str(run.source), *before]
+    assert sys.path == before
 
 
 @pytest.mark.parametrize(

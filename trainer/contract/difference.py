@@ -6,6 +6,7 @@ from typing import Any, cast
 from pydantic import Field
 
 from trainer.contract.manifest import Interval, Manifest, OpRecord, SimulationResult
+from trainer.contract.resume import PARENT, ResumeFrom
 from trainer.contract.spec import TrainAndEvalSpec, default_simulations
 from trainer.plain.model import FrozenModel
 
@@ -63,7 +64,7 @@ class Difference(FrozenModel):
 def difference(a: Manifest, b: Manifest) -> Difference:
     """What differs between two manifests, the paths of each group in order."""
     return Difference(
-        spec=changes(_without_overrides(a.spec), _without_overrides(b.spec)),
+        spec=(*changes(_values(a.spec), _values(b.spec)), *changes(_origin(a), _origin(b))),
         overrides=_changed_overrides(a.spec, b.spec),
         code=(*changes(_code(a), _code(b)), *_changed_sources(a.ops, b.ops)),
         environment=changes(_surroundings(a), _surroundings(b)),
@@ -84,7 +85,7 @@ def factor_changes(a: TrainAndEvalSpec, b: TrainAndEvalSpec) -> tuple[Change, ..
     first, second = a.plain(), b.plain()
     if all(spec.eval_configs == default_simulations(spec.trainer.curriculum.env) for spec in (a, b)):
         first["eval_configs"] = second["eval_configs"] = {}
-    values = changes(_without_overrides(first), _without_overrides(second))
+    values = changes(_values(first), _values(second))
     return (*(each for each in values if not _is_no_factor(each.path)), *_changed_overrides(first, second))
 
 
@@ -111,8 +112,16 @@ def _leaves(data: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
             yield f"{path}{name}", value
 
 
-def _without_overrides(spec: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in spec.items() if name != "overrides"}
+def _values(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec without its overrides; what it begins with is one value."""
+    begins_with = spec.get("resume_from")
+    named = None if begins_with is None else str(ResumeFrom.accept(begins_with))
+    return {name: value for name, value in spec.items() if name != "overrides"} | {"resume_from": named}
+
+
+def _origin(manifest: Manifest) -> dict[str, Any]:
+    """What a training began with, which its spec names and does not pin."""
+    return {f"parents.{PARENT}": digest for name, digest in manifest.parents.items() if name == PARENT}
 
 
 def _changed_overrides(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Change, ...]:
@@ -132,9 +141,10 @@ def _code(manifest: Manifest) -> dict[str, Any]:
 
 
 def _surroundings(manifest: Manifest) -> dict[str, Any]:
-    """The environment without its fingerprint, which differs when something else does."""
-    environment = manifest.environment
-    return {} if environment is None else environment.model_dump(mode="json", exclude={"fingerprint"})
+    """The environment without its fingerprint, which differs when something else does; how many processes ran."""
+    environment, compute = manifest.environment, manifest.compute
+    world_size = {"world_size": compute.world_size if compute else 1}
+    return world_size | (environment.model_dump(mode="json", exclude={"fingerprint"}) if environment else {})
 
 
 def _changed_sources(a: Mapping[str, OpRecord], b: Mapping[str, OpRecord]) -> Iterator[Change]:

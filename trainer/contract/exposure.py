@@ -1,4 +1,4 @@
-"""What a manifest says of a pipeline: what is exposed, what was overridden, what ran; it never runs it."""
+"""What a manifest says of a pipeline: what is exposed and overridden, what ran and was seen; it never runs it."""
 
 from typing import Any
 
@@ -6,13 +6,16 @@ from trainer.algorithm.overrides import source_of
 from trainer.contract.manifest import OpRecord
 from trainer.contract.spec import TrainAndEvalSpec
 from trainer.ops.op import Op
-from trainer.pipeline import Pipeline
+from trainer.pipeline import Compiled, Pipeline
 
 DECLARED = "declared"
 
 
 def exposure(spec: TrainAndEvalSpec, pipeline: Pipeline, stage: str) -> dict[str, Any]:
-    """The manifest's fields about the pipeline of `spec`, with the ops that run in `stage`."""
+    """The manifest's fields about the pipeline of `spec`, with the ops that run in `stage`.
+
+    Take them before hooks are added: who watches a run changes nothing of what it is.
+    """
     replaced = pipeline.overrides()
     overrides = {
         path: OpRecord(implementation=name, params=params, source_digest=source_of(replaced[path]))
@@ -26,6 +29,15 @@ def exposure(spec: TrainAndEvalSpec, pipeline: Pipeline, stage: str) -> dict[str
         "overrides": overrides,
         "ops": ops,
         "pipeline_fingerprint": pipeline.fingerprint(),
+    }
+
+
+def watched(compiled: Compiled) -> dict[str, Any]:
+    """The manifest's fields about what checks and hooks saw so far; the hooks' requests are taken along."""
+    return {
+        "checks": compiled.check_counts(),
+        "hooks": compiled.hook_counts(),
+        "interventions": tuple(request.plain() for request in compiled.drain_requests()),
     }
 
 

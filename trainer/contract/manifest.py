@@ -25,7 +25,7 @@ class Artifact(FrozenModel):
     """A file that a stage left behind."""
 
     path: str = Field(description="Relative to the run directory.")
-    uri: str = Field(description="Where it was written: `file:///…`.")
+    uri: str = Field(description="Where it was written, as a file URI.")
     size_bytes: int = Field(description="Its size.")
     sha256: str = Field(description="Digest of its bytes.")
 
@@ -107,7 +107,10 @@ class Manifest(FrozenModel):
     ended_at: datetime = Field(description="When it ended (UTC).")
     spec: dict[str, Any] = Field(description="The full resolved spec.")
     spec_hash: str = Field(description="Digest of the spec.")
-    parents: dict[str, str] = Field(default={}, description="Digest of each parent stage's manifest.")
+    parents: dict[str, str] = Field(
+        default={},
+        description="Digest of each parent stage's manifest; `resume_from`: of the training that it went on from.",
+    )
     environment: Environment | None = Field(default=None, description="Python, packages, machine; none: not recorded.")
     code: Code | None = Field(default=None, description="Commit, files and patch of the code that ran.")
     compute: Compute | None = Field(default=None, description="The process that ran it, and its job.")

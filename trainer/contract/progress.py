@@ -16,6 +16,10 @@ class Progress(FrozenModel):
     total: int = Field(ge=1, description="How many there will be.")
     steps_per_second: float = Field(ge=0, description="Agent-steps a second since the stage began.")
     eta_seconds: float = Field(ge=0, description="Time left at this pace.")
+    saved: bool = Field(default=False, description="Whether all that was done so far is in a checkpoint.")
+    checkpoint_seconds: float | None = Field(
+        default=None, ge=0, description="Time until the next checkpoint at this pace; none: the stage saves none."
+    )
     metrics: dict[str, float] = Field(default={}, description="The newest numbers, by W&B name.")
 
     def __str__(self) -> str:

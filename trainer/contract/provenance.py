@@ -69,8 +69,9 @@ class Code(FrozenModel):
 
 
 class Compute(FrozenModel):
-    """The process that ran the stage."""
+    """The process that ran the stage, or the first of those that did."""
 
     kind: str = Field(description="`local`, `in_process`, `command` (python -m trainer by hand), or as it was told.")
     process: str = Field(description="`host pid start`: the process, told from a later one of the same number.")
     job_id: str | None = Field(default=None, description="The job at the cluster that ran it; none on this machine.")
+    world_size: int = Field(default=1, description="How many processes did it together; this is the first of them.")

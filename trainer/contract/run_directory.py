@@ -1,6 +1,7 @@
 """Where a run's files lie, and how they are written: whole or not at all; never what is in them."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -33,6 +34,15 @@ class RunDirectory:
     def source_files(self) -> list[Path]:
         """Every file of imported ops."""
         return sorted(self.source.rglob("*.py"))
+
+    @contextmanager
+    def source_first(self) -> Generator[None]:
+        """While the block runs, modules are imported from `source` before any other place."""
+        sys.path.insert(0, str(self.source))
+        try:
+            yield
+        finally:
+            sys.path.remove(str(self.source))
 
     def stage(self, stage: str) -> Path:
         """The folder of one stage: `train`, `evaluate` or `analyze`."""

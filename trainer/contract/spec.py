@@ -14,6 +14,7 @@ from trainer.contract.agent import AgentConfig, SystemConfig, WandbConfig
 from trainer.contract.declared import declared_ops
 from trainer.contract.environment import ARENA, EnvConfig
 from trainer.contract.redaction import looks_secret
+from trainer.contract.resume import ResumeFrom
 from trainer.contract.trainer_config import TrainerConfig
 from trainer.ops.buckets import BucketsOp
 from trainer.pipeline import Pipeline
@@ -107,7 +108,9 @@ class TrainAndEvalSpec(ExperimentSpec):
         default={},
         description="Simulations by name. Empty: arena/basic and arena/combat for the arena, else the training one.",
     )
-
+    resume_from: ResumeFrom | None = Field(
+        default=None, description="The checkpoint of another run that training begins with; none: new weights."
+    )
     overrides: dict[str, Any] = Field(
         default={},
         description="What runs in exposed steps: `{train.compute_advantage: {vtrace: {rho_clip: 1.0}}}`.",
@@ -138,6 +141,8 @@ class TrainAndEvalSpec(ExperimentSpec):
                     f"eval_configs.{name}.id = {env.id!r} but the agent is trained in {trained.id!r}: "
                     "their observations differ; evaluate in the same kind of environment"
                 )
+        if self.resume_from and "train" in self.overrides:
+            raise ValueError("resume_from: the stage train is replaced as a whole, and begins with what it likes")
         for path, choice in self.overrides.items():
             _refuse_other_tasks(path, replacement_of(path, choice), trained)
         if self.agent.core != "none" and self.trainer.minibatch_size % self.trainer.rollout_length:

@@ -9,27 +9,38 @@ import yaml
 from pydantic import BaseModel
 
 from trainer.algorithm.overrides import imported_sources
+from trainer.contract.hydra_yaml import hydra_file, hydra_text
+from trainer.contract.resume import copy_begun, run_to_resume
 from trainer.contract.run_directory import RunDirectory, atomic_file, write_text
 from trainer.contract.spec import TrainAndEvalSpec, default_simulations
-from trainer.plain.model import FrozenModel
+from trainer.plain.model import FrozenModel, model_in
 from trainer.plain.refusal import Refused, nearest
 
 
 def save_experiment_spec(spec: TrainAndEvalSpec, path: str | Path) -> Path:
-    """Write the full spec to a `.yaml`, `.yml` or `.json` file; reading it back gives an equal spec."""
+    """Write the full spec to a `.yaml`, `.yml` or `.json` file; reading it back gives an equal spec.
+
+    So does composing the YAML by Hydra: raises `Refused` for text that would mean something else there.
+    """
     path = Path(path)
     _refuse_other_endings(path)
-    text = json.dumps(spec.plain(), indent=2) + "\n" if path.suffix == ".json" else spec_yaml(spec)
+    text = json.dumps(spec.plain(), indent=2) + "\n" if path.suffix == ".json" else hydra_file(spec.plain())
     write_text(path, text)
     return path
 
 
-def begin_run(spec: TrainAndEvalSpec, run: RunDirectory) -> None:
+def begin_run(spec: TrainAndEvalSpec, run: RunDirectory, repeats: RunDirectory | None = None) -> None:
     """Write what a run starts from: the source files of its imported ops, then `run.yaml`.
 
-    Raises `Refused` where an imported module is not found; nothing is written then.
+    A run that `repeats` another one begins with the very checkpoint that the other began with. Raises `Refused` where
+    an imported module, or the run of `resume_from`, is not found; nothing is written then.
     """
-    for place, file in imported_sources(spec.overrides).items():
+    if repeats is None and spec.resume_from is not None:
+        run_to_resume(spec.resume_from, run.path.parent)
+    sources = imported_sources(spec.overrides)
+    if repeats is not None:
+        copy_begun(repeats, run)
+    for place, file in sources.items():
         with atomic_file(run.source / place) as temporary:
             temporary.write_bytes(file.read_bytes())
     save_experiment_spec(spec, run.spec_file)
@@ -53,7 +64,7 @@ def load_experiment_spec(path: str | Path) -> TrainAndEvalSpec:
 
 def spec_yaml(spec: FrozenModel) -> str:
     """A spec as YAML text, fields in the order of their definition; ASCII, since YAML folds some characters else."""
-    return yaml.safe_dump(spec.plain(), sort_keys=False)
+    return hydra_text(spec.plain())
 
 
 def set_values(spec: TrainAndEvalSpec, assignments: Iterable[str]) -> TrainAndEvalSpec:
@@ -77,28 +88,30 @@ def set_values(spec: TrainAndEvalSpec, assignments: Iterable[str]) -> TrainAndEv
 
 
 def _assign(data: dict[str, Any], path: str, value: Any) -> None:
-    *parents, last = _canonical(path, value)
-    for part in parents:
+    *parents, (last, _) = _canonical(path, value)
+    for part, is_model in parents:
+        if is_model and data.get(part) is None:
+            data[part] = {}
         if not isinstance(data.get(part), Mapping):
             raise Refused.one(path, value, f"{part!r} holds {data.get(part)!r}, which has no fields of its own")
         data = data[part]
     data[last] = value
 
 
-def _canonical(path: str, value: Any) -> list[str]:
-    """The path's parts with long names replaced, each checked against the model that it enters."""
+def _canonical(path: str, value: Any) -> list[tuple[str, bool]]:
+    """The path's parts with long names replaced, each checked against the model that it enters; which hold models."""
     model: type[BaseModel] | None = TrainAndEvalSpec
-    parts: list[str] = []
+    parts: list[tuple[str, bool]] = []
     for given in path.split("."):
         if model is None or not issubclass(model, FrozenModel):
-            parts.append(given)
+            parts.append((given, False))
             continue
         name = model.long_names.get(given, given)
-        parts.append(name)
         if name not in model.model_fields:
-            raise Refused.one(".".join(parts), value, f"no such field; {nearest(name, model.model_fields)}")
-        annotation = model.model_fields[name].annotation
-        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+            where = ".".join([*(part for part, _ in parts), name])
+            raise Refused.one(where, value, f"no such field; {nearest(name, model.model_fields)}")
+        model = model_in(model.model_fields[name].annotation)
+        parts.append((name, model is not None))
     return parts
 
 

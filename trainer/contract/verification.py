@@ -48,6 +48,7 @@ class Verification(FrozenModel):
     instance_name: str = Field(description="The run.")
     updates: int = Field(description="How many updates were found identical.")
     recorded_updates: int = Field(description="How many the run has on record.")
+    begun_after: int = Field(default=0, description="Updates of another run before these; see `resume_from`.")
     divergence: Divergence | None = Field(default=None, description="Where the repetition went another way.")
     recorded_weights: str | None = Field(default=None, description="Digest of the weights, as recorded.")
     found_weights: str | None = Field(default=None, description="That of the repetition; none: it did not end.")
@@ -64,10 +65,13 @@ class Verification(FrozenModel):
 
     @property
     def identity(self) -> tuple[Change, ...]:
-        """The differing conditions that belong to the result: spec, ops and their source, packages, threads, device."""
+        """The differing conditions that belong to the result: spec, ops and their source, packages, threads, device.
+
+        So does the number of processes: it changes no step, but the rounding of sums over a minibatch.
+        """
         found = self.conditions
         sources = (change for change in found.code if change.path.startswith("ops."))
-        decisive = (*DECISIVE, *(OF_A_GPU if self.device.startswith("cuda") else ()))
+        decisive = (*DECISIVE, "world_size", *(OF_A_GPU if self.device.startswith("cuda") else ()))
         around = (change for change in found.environment if change.path.partition(".")[0] in decisive)
         return (*found.spec, *found.overrides, *sources, *around)
 
@@ -98,7 +102,7 @@ class Verification(FrozenModel):
 
     def _bits(self) -> str:
         if (found := self.divergence) is not None:
-            where = f"update {found.update} of {self.recorded_updates}, first at {found.tensor}"
+            where = f"update {found.update} of {self.begun_after + self.recorded_updates}, first at {found.tensor}"
             return f"{self.instance_name} parts from its record in {where}"
         if self.bits_identical is False:
             return f"{self.instance_name} ends with the weights {self.found_weights}, not {self.recorded_weights}"

@@ -1,6 +1,5 @@
 """Saving and loading the state of training: whole, with its digest inside, and only into the spec it came from."""
 
-import re
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from io import BytesIO
@@ -19,11 +18,10 @@ from trainer.contract import (
     atomic_file,
     file_digest,
 )
+from trainer.contract.checkpoints import BOUNDARY, checkpoint_file, saved_checkpoints
 from trainer.engine.digests import digest_of_state
 
 FORMAT = 2
-BOUNDARY, REQUESTED = "update", "requested"
-NAME = re.compile(rf"({BOUNDARY}|{REQUESTED})_(\d{{6}})\.pt")
 
 
 class Damaged(ValueError):
@@ -37,7 +35,7 @@ def save_checkpoint(
 
     The best one of those at a boundary, by `state["score"]`, stays too.
     """
-    path = run.checkpoints / f"{kind}_{update:06d}.pt"
+    path = checkpoint_file(run, update, kind)
     content = {"format": FORMAT, "update": update, **state}
     with atomic_file(path) as temporary:
         torch.save({**content, "digest": digest_of_state(content)}, temporary)
@@ -45,12 +43,6 @@ def save_checkpoint(
         if old.name != state.get("best"):
             old.unlink()
     return path
-
-
-def saved_checkpoints(run: RunDirectory, kind: str = BOUNDARY) -> list[Path]:
-    """The checkpoints of one kind, oldest first."""
-    files = run.checkpoints.iterdir() if run.checkpoints.is_dir() else ()
-    return sorted(file for file in files if (match := NAME.fullmatch(file.name)) and match[1] == kind)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -68,20 +60,26 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def newest_checkpoint(run: RunDirectory, spec: TrainAndEvalSpec, say: Callable[[str], None]) -> dict[str, Any] | None:
-    """The newest whole checkpoint that training can go on from; says aloud which damaged ones it passes over.
+    """The newest whole checkpoint of a run that it can go on from; raises `Refused` if it belongs to another spec."""
+    found = newest_whole(run, say)
+    if found is None:
+        return None
+    path, state = found
+    if state["spec_hash"] != spec.spec_hash:
+        why = f"it was made by spec {state['spec_hash']}, this run's is {spec.spec_hash}"
+        raise Refused.one("checkpoint", str(path), why)
+    return state
 
-    Raises `Refused` if it belongs to another spec.
-    """
+
+def newest_whole(run: RunDirectory, say: Callable[[str], None]) -> tuple[Path, dict[str, Any]] | None:
+    """The newest whole checkpoint of a run, and what is in it; says aloud which damaged ones it passes over."""
     for path in reversed(saved_checkpoints(run)):
         try:
-            state = load_checkpoint(path)
+            return path, load_checkpoint(path)
         except Damaged as damaged:
             say(f"WARNING: a damaged checkpoint is passed over, training goes on from an earlier one: {damaged}")
-            continue
-        if state["spec_hash"] != spec.spec_hash:
-            why = f"it was made by spec {state['spec_hash']}, this run's is {spec.spec_hash}"
-            raise Refused.one("checkpoint", str(path), why)
-        return state
+        except FileNotFoundError:
+            say(f"WARNING: {path} vanished while it was looked for: its run goes on")
     return None
 
 

@@ -1,15 +1,13 @@
 """Whether a run's files are what its manifests recorded, down to the tensor of a checkpoint; it never mends one."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from trainer.contract import Artifact, Manifest, Refused, RunDirectory, file_digest, load_experiment_spec, read_manifest
 from trainer.contract.verification import Damage
-from trainer.engine.digests import chained, digests_of
+from trainer.engine.digests import digests_of, whole_lines
 
 
 def damage_of(run: RunDirectory, train: Manifest) -> tuple[Damage, ...]:
@@ -25,21 +23,6 @@ def damage_of(run: RunDirectory, train: Manifest) -> tuple[Damage, ...]:
             why = f"is not the one that {manifest.stage} recorded: it was changed since"
             found.append(Damage(path=run.relative(run.manifest_file("train")), why=why))
     return tuple(found)
-
-
-def whole_lines(path: Path) -> list[dict[str, Any]]:
-    """The lines of a digest log, as far as each is whole and chained to those before it."""
-    lines: list[dict[str, Any]] = []
-    for text in path.read_text().splitlines() if path.exists() else ():
-        try:
-            line = json.loads(text)
-            whole = line["chain"] == chained(lines[-1]["chain"] if lines else "", line["digests"])
-        except (ValueError, KeyError, TypeError):
-            break
-        if not whole:
-            break
-        lines.append(line)
-    return lines
 
 
 def _spec_file(run: RunDirectory, train: Manifest) -> Iterator[Damage]:

@@ -93,3 +93,18 @@ class DigestLog:
 def read_digests(path: Path) -> list[dict[str, Any]]:
     """The lines of a digest log."""
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def whole_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of a digest log, as far as each is whole and chained to those before it."""
+    lines: list[dict[str, Any]] = []
+    for text in path.read_text().splitlines() if path.exists() else ():
+        try:
+            line = json.loads(text)
+            whole = line["chain"] == chained(lines[-1]["chain"] if lines else "", line["digests"])
+        except (ValueError, KeyError, TypeError):
+            break
+        if not whole:
+            break
+        lines.append(line)
+    return lines

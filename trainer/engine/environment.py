@@ -23,12 +23,17 @@ def describe_environment(system: SystemConfig, capture: Iterable[str], code_file
     return _of_this_process().model_copy(update=now).with_fingerprint(code_files)
 
 
-def describe_compute() -> Compute:
-    """The process: what the compute that started it told it to be, else `command` or the caller's own."""
+def describe_compute(world_size: int = 1) -> Compute:
+    """The process: what the compute that started it told it to be, else `command` or the caller's own.
+
+    `world_size` is how many processes did the stage together.
+    """
     main = getattr(sys.modules["__main__"], "__spec__", None)
     by_hand = "command" if main is not None and main.name == "trainer.__main__" else "in_process"
     job = os.environ.get(JOB_VARIABLE) or None
-    return Compute(kind=os.environ.get(KIND_VARIABLE) or by_hand, process=this_process(), job_id=job)
+    return Compute(
+        kind=os.environ.get(KIND_VARIABLE) or by_hand, process=this_process(), job_id=job, world_size=world_size
+    )
 
 
 @cache

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from trainer.contract import Manifest, Refused, RunDirectory, SimulationResult, TrainAndEvalSpec
-from trainer.engine.checkpoint import adopt_checkpoint, load_final_checkpoint, newest_checkpoint
+from trainer.engine.beginning import beginning_of
+from trainer.engine.checkpoint import adopt_checkpoint, load_final_checkpoint
 from trainer.engine.evaluation import Tally, evaluate
-from trainer.engine.resuming import Beginning
+from trainer.engine.ranks import Ranks
 from trainer.engine.seeding import make_repeatable
 from trainer.engine.training import Trained, Training, Witness
 from trainer.envs.interface import Spaces
@@ -28,22 +29,17 @@ class TrainJob:
     run: RunDirectory
     witness: Witness
     stack: ExitStack
+    ranks: Ranks = field(default_factory=Ranks)
 
     def begin(self) -> Training:
-        """Make the environments; the stack closes them."""
-        config = self.spec.trainer
-        device = make_repeatable(self.spec.controls, self.spec.system)
-        envs = VectorEnv(config.curriculum.env, config.num_envs, config.num_workers)
+        """Make the environments of this process; the stack closes them."""
+        config, ranks = self.spec.trainer, self.ranks
+        share = _share(self.spec, ranks)
+        beginning = ranks.from_first(lambda: beginning_of(self.run, self.spec, self.witness.reporter.log))
+        device = ranks.place(make_repeatable(self.spec.controls, self.spec.system))
+        envs = VectorEnv(config.curriculum.env, len(share), max(1, config.num_workers // ranks.count))
         self.stack.enter_context(envs)
-        return Training(self.spec, self.witness, envs, device, self.stack, self._beginning())
-
-    def _beginning(self) -> Beginning | None:
-        """The newest checkpoint of an earlier attempt at this run; none for a first one."""
-        state = newest_checkpoint(self.run, self.spec, self.witness.reporter.log)
-        if state is None:
-            return None
-        self.witness.reporter.log(f"training goes on after update {state['update']} of an earlier attempt")
-        return Beginning(state)
+        return Training(self.spec, self.witness, envs, device, self.stack, ranks, beginning)
 
     def trained(self, left: Trained | str | Path | Mapping[str, Any]) -> Trained:
         """What training left, or a checkpoint from elsewhere as this run's own."""
@@ -52,6 +48,18 @@ class TrainJob:
         checkpoint, digest = adopt_checkpoint(left, self.spec, self.run)
         self.witness.run.metrics_file.touch()
         return Trained(digest, checkpoint, {})
+
+
+def _share(spec: TrainAndEvalSpec, ranks: Ranks) -> range:
+    """The environments of this process; raises `Refused` where they, or a minibatch, cannot be divided."""
+    config = spec.trainer
+    unit = 1 if spec.agent.core == "none" else config.rollout_length
+    if config.minibatch_size // unit % ranks.count:
+        why = f"each of {ranks.count} processes takes an equal part of a minibatch, for a core whole rollouts; "
+        raise Refused.one(
+            "trainer.minibatch_size", config.minibatch_size, f"{why}use a multiple of {unit * ranks.count}"
+        )
+    return ranks.share(config.num_envs)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a training writes line by line, its metrics and its digests; a resumed training goes on where it stopped."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
@@ -11,7 +11,7 @@ from trainer.engine.digests import DigestLog, read_digests
 
 
 class Logs:
-    """The metrics and the digests of a run, whose first `done` updates are written already."""
+    """The metrics and the digests of a run, whose updates up to `done` are written already, here or in another run."""
 
     def __init__(self, run: RunDirectory, done: int, stack: ExitStack) -> None:
         self._metrics = stack.enter_context(_reopened(run.metrics_file, done))
@@ -30,7 +30,18 @@ class Logs:
 
 
 def _reopened(path: Path, done: int) -> TextIO:
-    """The file with no more than its first `done` lines, open to append; what was written after them is repeated."""
-    lines = path.read_text().splitlines()[:done] if path.exists() else []
-    write_text(path, "".join(f"{line}\n" for line in lines))
+    """The file with no line of an update after `done`, open to append; what was written after it is repeated."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    write_text(path, "".join(f"{line}\n" for line in _until(lines, done)))
     return path.open("a")
+
+
+def _until(lines: Iterable[str], done: int) -> Iterator[str]:
+    for line in lines:
+        try:
+            update = json.loads(line)["update"]
+        except (ValueError, KeyError, TypeError):
+            return
+        if update > done:
+            return
+        yield line

@@ -4,25 +4,45 @@ A resumed training is bit for bit the one that was never interrupted: at each ch
 one every environment begins anew from derived seeds, in both.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 
+from trainer.contract import Refused
 from trainer.ops.slots import TaskEnd
 from trainer.policies.actor_critic import interface_of
 
 if TYPE_CHECKING:
     from trainer.engine.training import Training
 
+# What a checkpoint must hold for a training to go on with all of it.
+WHOLE = (
+    "agent_steps",
+    "metrics",
+    "policy",
+    "optimizer",
+    "reward_scale",
+    "curriculum",
+    "curriculum_generator",
+    "generators",
+    "recent",
+    "ended",
+)
+
 
 @dataclass(frozen=True)
 class Beginning:
-    """A checkpoint that a training begins with: to go on with all of it, or with no more than the policy's weights."""
+    """A checkpoint that a training begins with: to go on with all of it, or with no more than the policy's weights.
+
+    `origin` is the run that it is of; empty: an earlier attempt at the same one.
+    """
 
     state: dict[str, Any]
     whole: bool = True
+    origin: str = ""
 
     @property
     def done(self) -> int:
@@ -37,6 +57,7 @@ def state_of(training: "Training") -> dict[str, Any]:
         "interface": interface_of(training.spaces),
         "agent_steps": training.done * training.config.batch_size,
         "metrics": training.metrics,
+        "target_reward": training.config.target_reward,
         "score": training.metrics["overview/reward"],
         "best": training.best[1] if training.best else None,
         "best_score": training.best[0] if training.best else None,
@@ -52,16 +73,19 @@ def state_of(training: "Training") -> dict[str, Any]:
 
 
 def restore(training: "Training", beginning: Beginning) -> None:
-    """Put a checkpoint in the place of a training's first state."""
+    """Put a checkpoint in the place of a training's first state; raises `Refused` where it is of another policy."""
     state = beginning.state
+    _refuse_another_policy(training, beginning)
     cast("nn.Module", training.policy).load_state_dict(state["policy"])
     if not beginning.whole:
         return
     training.done = beginning.done
     training.metrics = state["metrics"]
-    training.target = {name: value for name, value in state["metrics"].items() if name.startswith("target/")}
+    if state.get("target_reward") == training.config.target_reward:
+        training.target = {name: value for name, value in state["metrics"].items() if name.startswith("target/")}
     training.earlier_seconds = state["metrics"]["seconds"]
-    training.best = None if state["best"] is None else (state["best_score"], state["best"])
+    if not beginning.origin and state["best"] is not None:
+        training.best = state["best_score"], state["best"]
     training.learner.optimizer_state = {name: value.to(training.device) for name, value in state["optimizer"].items()}
     training.reward_scale.load_state_dict(state["reward_scale"])
     training.curriculum_state = {name: array.numpy().copy() for name, array in state["curriculum"].items()}
@@ -70,6 +94,23 @@ def restore(training: "Training", beginning: Beginning) -> None:
         generator.set_state(state["generators"][name])
     training.recent.extend(TaskEnd(**end) for end in state["recent"])
     training.ended = [TaskEnd(**end) for end in state["ended"]]
+
+
+def _refuse_another_policy(training: "Training", beginning: Beginning) -> None:
+    of, state = beginning.origin or "an earlier attempt", beginning.state
+    own = interface_of(training.spaces)
+    if state["interface"] != own:
+        why = f"the policy of {of} is made for {state['interface']}: its weights fit no other observations and actions"
+        raise Refused.one("trainer.curriculum.env", own, why)
+    shapes, theirs = _shapes(cast("nn.Module", training.policy).state_dict()), _shapes(state["policy"])
+    if differing := [name for name in {**shapes, **theirs} if shapes.get(name) != theirs.get(name)]:
+        first, number = differing[0], len(differing)
+        why = f"in {of} it is {theirs.get(first)}, and {number} such differ: it has another network (agent, policy)"
+        raise Refused.one(f"agent: {first}", shapes.get(first), why)
+
+
+def _shapes(policy: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in policy.items()}
 
 
 def _plain(end: TaskEnd) -> dict[str, Any]:

@@ -3,14 +3,17 @@
 Legend: T steps, N slots (agents over all environments), * the shape of an observation.
 """
 
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
+from trainer.engine.ranks import Ranks
 from trainer.envs.interface import EpisodeEnd, TokenObservations
 from trainer.envs.vector import VectorEnv
 from trainer.policies.actor_critic import Policy
@@ -139,6 +142,42 @@ class Collection:
         return self.collector.collect(self.policy, self.steps)
 
 
+def gathered(rollout: Rollout, ranks: Ranks, num_agents: int) -> Rollout:
+    """The rollout of all processes from this one's, as one process would have made it."""
+    if ranks.alone:
+        return rollout
+    told = ranks.gather_objects((rollout.ended, rollout.rewards.shape, rollout.observations.shape[2:]))
+    if len({shape for _, shape, _ in told}) > 1:
+        raise ValueError(f"the rollouts of the processes have different shapes: {[shape for _, shape, _ in told]}")
+    ends = ranks.gather_array(rollout.ends)
+    return Rollout(
+        observations=ranks.gather(_widened(rollout.observations, [seen for _, _, seen in told])),
+        actions=ranks.gather(rollout.actions),
+        log_probs=ranks.gather(rollout.log_probs),
+        starts=ranks.gather(rollout.starts),
+        state=ranks.gather(rollout.state),
+        rewards=ranks.gather_array(rollout.rewards),
+        values=ranks.gather_array(rollout.values),
+        next_values=ranks.gather_array(rollout.next_values),
+        ends=ends,
+        ended=in_order([ended for ended, _, _ in told], ends[:, ::num_agents]),
+    )
+
+
+def in_order(ended: Sequence[Sequence[EpisodeEnd]], ends: NDArray[np.bool_]) -> tuple[EpisodeEnd, ...]:
+    """The episodes of all processes, oldest first, environments numbered through; `ends` (T, environments)."""
+    told, marked = sum(len(own) for own in ended), int(ends.sum())
+    if told != marked:
+        raise ValueError(f"the rollouts tell of {told} episodes that ended, but mark {marked} ends")
+    share = ends.shape[1] // len(ended)
+    waiting: list[deque[EpisodeEnd]] = [deque() for _ in range(ends.shape[1])]
+    for rank, own in enumerate(ended):
+        for end in own:
+            env = rank * share + end.env
+            waiting[env].append(replace(end, env=env))
+    return tuple(waiting[env].popleft() for _, env in np.argwhere(ends).tolist())
+
+
 def trim(tokens: NDArray[np.generic]) -> NDArray[np.generic]:
     """A copy of tokens (N, K, 3) without the columns that are padding in every row; at least one column stays."""
     used = (tokens[:, :, 0] != TokenObservations.padding).any(0)
@@ -157,3 +196,11 @@ def _stack(steps: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
     for row, step in zip(stacked, steps, strict=True):
         row[:, : step.shape[1]] = step
     return stacked
+
+
+def _widened(observations: Tensor, shapes: Sequence[Sequence[int]]) -> Tensor:
+    """Tokens (T, n, K, 3) with as many columns as the widest of all have; other observations are alike already."""
+    if len(set(shapes)) == 1:
+        return observations
+    missing = max(shape[0] for shape in shapes) - observations.shape[2]
+    return pad(observations, (0, 0, 0, missing), value=TokenObservations.padding)

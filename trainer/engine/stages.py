@@ -34,8 +34,11 @@ from trainer.contract import (
     redacted,
     write_text,
 )
-from trainer.contract.exposure import exposure
+from trainer.contract.checkpoints import saved_checkpoints
+from trainer.contract.exposure import exposure, watched
+from trainer.contract.resume import begun_files, begun_parent
 from trainer.engine.environment import describe_compute, describe_environment
+from trainer.engine.ranks import Ranks
 from trainer.pipeline import Hook, Method, Pipeline, step_of
 from trainer.stopping import Cancelled
 
@@ -54,6 +57,7 @@ class Record:
     functions: Functions
     hooks: Hooks
     lease: Lease
+    world_size: int = 1
     code: Code | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     found: dict[str, Any] = field(default_factory=dict)
@@ -80,27 +84,35 @@ class Record:
             spec_hash=self.spec.spec_hash,
             environment=describe_environment(self.spec.system, controls.capture_env, code and code.files),
             code=code,
-            compute=describe_compute(),
-            **self.found | {"artifacts": self.found.get("artifacts", ()) + left},
+            compute=describe_compute(self.world_size),
+            **self._origin() | self.found | {"artifacts": self.found.get("artifacts", ()) + left},
         )
         manifest.write(self.run)
         return manifest
 
+    def _origin(self) -> dict[str, Any]:
+        """The parent of a training that begins with a checkpoint of another run."""
+        return {"parents": begun_parent(self.run)} if self.stage == "train" and self.spec.resume_from else {}
+
     def stop(self, status: Status, error: str, step: str | None = None) -> Manifest:
         """Write the manifest of a stage that did not succeed: where it stopped, and what training left by then."""
         metrics = self.run.metrics_file
-        left = _logs(self.run) if self.stage == "train" else []
+        left = [*_logs(self.run), *saved_checkpoints(self.run)[-1:]] if self.stage == "train" else []
         last = _last_row(metrics) if metrics in left else {}
         stopped_at = StoppedAt(step=step, update=last.get("update"), agent_steps=last.get("agent_steps"))
         return self.write(status, error, stopped_at, left)
 
+    def goes_on_from(self) -> str:
+        """What the next attempt at this stage begins with, in words."""
+        saved = saved_checkpoints(self.run) if self.stage == "train" else []
+        return f"goes on from {self.run.relative(saved[-1])}" if saved else "begins anew: nothing was saved"
+
     def pipeline(self) -> Pipeline:
         """The experiment's pipeline with its overrides, each held to the contract of its slot before it is used."""
         pipeline = self.spec.pipeline(self.functions)
-        for path, hooks in self.hooks.items():
-            for hook in hooks:
-                pipeline.watch(path, hook)
         self.found |= exposure(self.spec, pipeline, self.stage)
+        for path, hooks in self.hooks.items():
+            pipeline.watch(path, *hooks)
         inside = {path: op for path, op in pipeline.overrides().items() if path.startswith(f"{self.stage}.")}
         if inside:
             _require_conformance(inside, self.spec.trainer.curriculum.env)
@@ -112,14 +124,12 @@ class Record:
         try:
             return compiled(job)
         finally:
-            requests = tuple(request.plain() for request in compiled.drain_requests())
-            counts = {"checks": compiled.check_counts(), "hooks": compiled.hook_counts()}
-            self.found |= {**counts, "interventions": requests}
+            self.found |= watched(compiled)
 
 
 def _logs(run: RunDirectory) -> list[Path]:
-    """What training wrote line by line."""
-    return [file for file in (run.metrics_file, run.digests_file) if file.exists()]
+    """What training wrote line by line, and what it began with."""
+    return [file for file in (run.metrics_file, run.digests_file, *begun_files(run)) if file.exists()]
 
 
 def _last_row(metrics: Path) -> dict[str, Any]:
@@ -142,20 +152,38 @@ def _require_conformance(overrides: Mapping[str, Any], env: EnvConfig) -> None:
         require_conformance(path, slot_of(path), op, spaces_of(env))
 
 
+def _refuse_what_others_lack(pipeline: Pipeline, functions: Functions, ranks: Ranks) -> None:
+    """Several processes share no function of one of them, and no stage that is replaced as a whole."""
+    whole = {"train"} & pipeline.overrides().keys()
+    for path in [] if ranks.alone else [*functions, *whole]:
+        why = f"cannot be shared among {ranks.count} processes; replace a step inside by an importable op, or start one"
+        raise Refused.one(path, str(pipeline.overrides().get(path)), why)
+
+
 def run_train(
-    run: RunDirectory, reporter: Reporter, run_id: str | None, functions: Functions, hooks: Hooks
+    run: RunDirectory,
+    reporter: Reporter,
+    run_id: str | None,
+    functions: Functions,
+    hooks: Hooks,
+    ranks: Ranks | None = None,
 ) -> Manifest:
-    """Train as `run.yaml` says; raises what the training raised, after its manifest was written."""
+    """Train as `run.yaml` says; raises what the training raised, after its manifest was written.
+
+    Of several processes (`ranks`) this is the first; the others follow.
+    """
     from trainer.engine.job import TrainJob
     from trainer.engine.tracking import tracking
     from trainer.engine.training import Witness
 
-    with _recorded("train", run, run_id, functions, hooks) as record, ExitStack() as stack:
+    ranks = ranks or Ranks()
+    recorded = _recorded("train", run, run_id, functions, hooks, ranks.count)
+    with ranks.last_words(), recorded as record, ExitStack() as stack:
         pipeline = record.pipeline()
+        _refuse_what_others_lack(pipeline, functions, ranks)
         tracker = stack.enter_context(tracking(record.spec, run, "train", reporter))
-        trained = record.run_stage(
-            pipeline, TrainJob(record.spec, run, Witness(run, reporter, tracker, record.lease), stack)
-        )
+        witness = Witness(run, reporter, tracker, record.lease)
+        trained = record.run_stage(pipeline, TrainJob(record.spec, run, witness, stack, ranks))
         record.found |= {
             "metrics": trained.metrics,
             "weights_digest": trained.weights_digest,
@@ -166,13 +194,18 @@ def run_train(
 
 
 def run_evaluate(
-    run: RunDirectory, reporter: Reporter, run_id: str | None, functions: Functions, train_manifest: Path | None
+    run: RunDirectory,
+    reporter: Reporter,
+    run_id: str | None,
+    functions: Functions,
+    hooks: Hooks,
+    train_manifest: Path | None,
 ) -> Manifest:
     """Evaluate in the simulations of `run.yaml` what `train_manifest` (default: this run's own) left."""
     from trainer.engine.evaluation import Tally
     from trainer.engine.job import EvaluateJob
 
-    with _recorded("evaluate", run, run_id, functions, {}) as record:
+    with _recorded("evaluate", run, run_id, functions, hooks) as record:
         path = train_manifest or run.manifest_file("train")
         parent = read_manifest(path)
         pipeline = record.pipeline()
@@ -197,14 +230,19 @@ def run_evaluate(
 
 @contextmanager
 def _recorded(
-    stage: Stage, run: RunDirectory, run_id: str | None, functions: Functions, hooks: Hooks
+    stage: Stage,
+    run: RunDirectory,
+    run_id: str | None,
+    functions: Functions,
+    hooks: Hooks,
+    world_size: int = 1,
 ) -> Iterator[Record]:
     """Write the stage's manifest whether it ends well, fails or is cancelled; refuse a stage that has succeeded."""
     file = run.manifest_file(stage)
     if file.exists() and read_manifest(file).status == "succeeded":
         raise Refused.one("run-dir", str(run.path), f"its stage {stage!r} has succeeded; runs are not overwritten")
     spec = load_experiment_spec(run.spec_file)
-    record = Record(stage, spec, run, run_id, functions, hooks, begin_attempt(run, stage, run_id))
+    record = Record(stage, spec, run, run_id, functions, hooks, begin_attempt(run, stage, run_id), world_size)
     if file.exists():
         file.rename(file.with_name(f"manifest_{read_manifest(file).attempt}.json"))
     try:
@@ -217,6 +255,6 @@ def _recorded(
         record.stop("failed", f"{type(error).__name__}: {error}{_place(step)}", step)
         raise
     except (Cancelled, KeyboardInterrupt):
-        record.stop("cancelled", "told to stop")
+        record.stop("cancelled", f"told to stop; {record.goes_on_from()}")
         raise
     record.write("succeeded")

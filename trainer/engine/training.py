@@ -19,16 +19,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trainer.contract import Lease, Progress, Reporter, RunDirectory, TrainAndEvalSpec
-from trainer.engine.checkpoint import REQUESTED, save_checkpoint, weights_digest
+from trainer.contract.checkpoints import REQUESTED
+from trainer.engine.checkpoint import save_checkpoint, weights_digest
+from trainer.engine.draws import SharedDraws
 from trainer.engine.logs import Logs
 from trainer.engine.normalize import RewardScale
 from trainer.engine.parameters import Parameters
 from trainer.engine.profiling import profiled
+from trainer.engine.ranks import Ranks
 from trainer.engine.resuming import Beginning, restore, state_of
-from trainer.engine.rollout import Collection, Collector, Rollout
+from trainer.engine.rollout import Collection, Collector, Rollout, gathered
 from trainer.engine.seeding import stream, stream_seed
 from trainer.engine.tracking import Tracker
-from trainer.engine.update import Learner, Lessons, Targets, explained_variance
+from trainer.engine.update import Batch, Learner, Targets, explained_variance
 from trainer.envs.interface import Spaces
 from trainer.envs.vector import VectorEnv
 from trainer.ops.schedules import scheduled
@@ -78,11 +81,13 @@ class Training:
         envs: VectorEnv,
         device: torch.device,
         stack: ExitStack,
+        ranks: Ranks,
         begin_with: Beginning | None = None,
     ) -> None:
         config, seed = spec.trainer, spec.controls.seed
         self.spec, self.config, self.device, self.envs = spec, config, device, envs
         self.witness = witness
+        self.ranks = ranks
         self.spaces = Spaces(envs.observation_space, envs.action_space, envs.num_agents)
         self.collector = Collector(envs, stream(seed, "policy"), device)
         self.curriculum_generator = np.random.default_rng(stream_seed(seed, "curriculum"))
@@ -98,9 +103,11 @@ class Training:
         self.earlier_seconds = 0.0
         self._began = time.perf_counter()
         self._begin_with = begin_with
-        self._logs = Logs(witness.run, begin_with.done if begin_with else 0, stack)
-        self._profile = ExitStack()
-        stack.push(self._profile)
+        self._first = begin_with.done if begin_with else 0
+        self._logs = Logs(witness.run, self._first, stack)
+        self._profile, self._draws = ExitStack(), ExitStack()
+        for part in (self._profile, self._draws):
+            stack.push(part)
 
     def blueprint(self) -> Blueprint:
         """What `policy` is given."""
@@ -111,9 +118,10 @@ class Training:
         module = cast("nn.Module", policy).to(self.device)
         self.policy = cast("Policy", module)
         generator = stream(self.spec.controls.seed, "minibatches")
-        self.learner = Learner(self.policy, Parameters(module), self.config, generator)
+        self.learner = Learner(self.policy, Parameters(module), self.config, generator, self.ranks)
         if self._begin_with is not None:
             restore(self, self._begin_with)
+        self.ranks.same_(module.state_dict().values())
         return self
 
     def updates_done(self) -> int:
@@ -123,7 +131,7 @@ class Training:
     def schedule(self) -> Self:
         """Begin an update: what falls over training is set."""
         profiler = self.config.profiler
-        if profiler.interval_updates and self.done % profiler.interval_updates == 0:
+        if self.ranks.first and profiler.interval_updates and self.done % profiler.interval_updates == 0:
             folder = self.witness.run.resolve(profiler.profile_dir)
             self._profile.enter_context(profiled(folder / f"update_{self.done:06d}.json"))
         progress, optimizer, ppo = self.progress, self.config.optimizer, self.config.ppo
@@ -142,26 +150,31 @@ class Training:
 
     def assigned(self, tasks: Sequence[Task]) -> Self:
         """Set what each environment plays from its next episode on."""
-        self.envs.assign(tasks)
+        self.envs.assign(self.ranks.own(tasks))
         return self
 
     def collection(self) -> Collection:
         """What `rollout` is given; at the beginning of a segment, every environment begins anew.
 
         Training goes on in segments between checkpoints, so that one that was interrupted and one that was not are
-        the same, whatever an environment remembers.
+        the same, whatever an environment remembers. One that begins with a checkpoint of another run may begin inside
+        of a segment: the first is then shorter, and has seeds of its own.
         """
-        if self.at_boundary():
-            segment, seed = self.done // self.config.checkpoint.interval_updates, self.spec.controls.seed
-            names = (f"segment/{segment}/env/{env}" for env in range(self.config.num_envs))
-            self.collector.restart([stream_seed(seed, name) for name in names])
+        if self.at_boundary() or self.done == self._first:
+            segment, inside = divmod(self.done, self.config.checkpoint.interval_updates)
+            seed, name = self.spec.controls.seed, f"update/{self.done}" if inside else f"segment/{segment}"
+            names = (f"{name}/env/{env}" for env in range(self.config.num_envs))
+            self.collector.restart(self.ranks.own([stream_seed(seed, name) for name in names]))
             self.reward_scale.restart()
+        if not self.ranks.alone:
+            self._draws.enter_context(SharedDraws(self.collector.generator, self.envs.num_slots, self.ranks))
         return Collection(self.collector, self.policy, self.config.rollout_length)
 
     def collected(self, rollout: Rollout) -> Self:
         """Take the rollout to learn from."""
-        self.rollout = rollout
-        self.ended = [TaskEnd(end.task, float(end.returns.mean()), end.length) for end in rollout.ended]
+        self._draws.close()
+        self.rollout = gathered(rollout, self.ranks, self.envs.num_agents)
+        self.ended = [TaskEnd(end.task, float(end.returns.mean()), end.length) for end in self.rollout.ended]
         self.recent.extend(self.ended)
         return self
 
@@ -203,7 +216,7 @@ class Training:
 
     def study(self) -> Learner:
         """What the epochs work on."""
-        return self.learner.studying(Lessons(self.rollout, self.targets, self.learning_rate, self.clip_coef))
+        return self.learner.studying(Batch(self.rollout, self.targets, self.learning_rate, self.clip_coef))
 
     def studied(self, learner: Learner) -> Self:
         """Note what was learned; raises `Diverged` where a number is not finite."""
@@ -215,18 +228,24 @@ class Training:
 
     def report(self) -> Self:
         """End an update: save it if that is due, and tell everyone; raises `Superseded` if another has taken over."""
-        self.witness.lease.hold()
         self._profile.close()
         self.done += 1
         self.metrics |= self._clock()
         self.metrics |= self._time_to_target()
+        if self.at_boundary():
+            self.ranks.require_equal(self._weights_digest)
+        self.ranks.from_first(self._tell)
+        return self
+
+    def _tell(self) -> None:
+        self.ranks.heed()
+        self.witness.lease.hold()
         self._logs.write(self.metrics)
         self._logs.digest(self.done, self.parts())
-        if self.at_boundary():
+        if self.at_boundary() or self.done == self.config.num_updates:
             self.save()
         self.witness.tracker.log(self.metrics)
         self.witness.reporter.progress(self._progress())
-        return self
 
     def save(self) -> Path:
         """Write a checkpoint of all that goes on after this update."""
@@ -259,12 +278,17 @@ class Training:
         return {"policy": self.collector.generator, "minibatches": self.learner.generator}
 
     def finish(self) -> Trained:
-        """End the training: its last update has a checkpoint."""
-        checkpoint = self.saved[self.done] if self.done in self.saved else self.save()
+        """End the training: its last update has a checkpoint, which the first of several processes has written."""
+        if self.ranks.first and self.done not in self.saved:
+            self.save()
+        checkpoint = self.saved.get(self.done, self.witness.run.checkpoints)
         summary = {name: self.metrics[name] for name in ("agent_steps", "seconds")}
         summary |= {"steps_per_second": self.metrics["charts/SPS"], "reward": self.metrics["overview/reward"]}
         summary |= {"episodic_length": self.metrics["charts/episodic_length"], "updates": self.done, **self.target}
-        return Trained(weights_digest(cast("nn.Module", self.policy).state_dict()), checkpoint, summary)
+        return Trained(self._weights_digest(), checkpoint, summary)
+
+    def _weights_digest(self) -> str:
+        return weights_digest(cast("nn.Module", self.policy).state_dict())
 
     def _of_rollout(self) -> dict[str, Any]:
         recent = self.recent
@@ -303,8 +327,16 @@ class Training:
             total=self.config.num_updates * self.config.batch_size,
             steps_per_second=self.metrics["charts/SPS"],
             eta_seconds=self.metrics["seconds"] * (self.config.num_updates / self.done - 1),
+            saved=self.done in self.saved,
+            checkpoint_seconds=self._seconds_to_checkpoint(),
             metrics=shown,
         )
+
+    def _seconds_to_checkpoint(self) -> float:
+        """How long the next one is away at the pace of this attempt; 0 after the last update."""
+        interval = self.config.checkpoint.interval_updates
+        left = min(interval - self.done % interval, self.config.num_updates - self.done)
+        return left * (time.perf_counter() - self._began) / (self.done - self._first)
 
 
 def _refuse_to_go_on_without_numbers(metrics: Mapping[str, float | None]) -> None:

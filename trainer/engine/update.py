@@ -14,6 +14,7 @@ from torch import Tensor
 
 from trainer.contract import TrainerConfig
 from trainer.engine.parameters import Parameters
+from trainer.engine.ranks import Ranks
 from trainer.engine.rollout import Rollout
 from trainer.ops.slots import Descent, Loss, Sample
 from trainer.policies.actor_critic import Policy
@@ -30,7 +31,10 @@ class Targets:
 
 @dataclass(frozen=True)
 class Minibatch:
-    """Part of a rollout, (1, B) of shuffled steps or, for a recurrent core, (T, B / T) of whole slots."""
+    """Part of a rollout, (1, B) of shuffled steps or, for a recurrent core, (T, B / T) of whole slots.
+
+    Of several processes each has an equal part of it, its advantages normalized over the whole.
+    """
 
     observations: Tensor
     starts: Tensor
@@ -43,7 +47,7 @@ class Minibatch:
 
 
 @dataclass(frozen=True)
-class Lessons:
+class Batch:
     """What one update learns from, and the coefficients that fall over training."""
 
     rollout: Rollout
@@ -55,31 +59,37 @@ class Lessons:
 class Learner:
     """The epochs of one update: the object that the pipeline's steps between `shuffle` and `optimizer` work on."""
 
-    lessons: Lessons
+    batch: Batch
     minibatch: Minibatch
     loss: Loss
 
     def __init__(
-        self, policy: Policy, parameters: Parameters, config: TrainerConfig, generator: torch.Generator
+        self,
+        policy: Policy,
+        parameters: Parameters,
+        config: TrainerConfig,
+        generator: torch.Generator,
+        ranks: Ranks,
     ) -> None:
         self.policy = policy
         self.parameters = parameters
         self.config = config
         self.generator = generator
+        self.ranks = ranks
         self.optimizer_state: dict[str, Tensor] = {}
         self._minibatches: Iterator[Minibatch] = iter(())
         self._kls: list[Tensor] = []
         self._seen: list[Tensor] = []
 
-    def studying(self, lessons: Lessons) -> Self:
+    def studying(self, batch: Batch) -> Self:
         """Begin an update."""
-        self.lessons = lessons
+        self.batch = batch
         self._seen = []
         return self
 
     def shuffle(self) -> Self:
         """Begin an epoch: all steps in a new order; whole slots where the policy remembers."""
-        self._minibatches = self._shuffled(self.lessons.rollout, self.lessons.targets)
+        self._minibatches = self._shuffled(self.batch.rollout)
         self._kls = []
         return self
 
@@ -93,16 +103,15 @@ class Learner:
         minibatch, ppo = self.minibatch, self.config.ppo
         judged = self.policy(minibatch.observations, minibatch.state, minibatch.starts)
         parameters = judged.parameters.flatten(0, 1)
-        advantages = minibatch.advantages.flatten()
         return Sample(
             log_probs=self.policy.log_prob(parameters, minibatch.actions.flatten(0, 1)),
             old_log_probs=minibatch.log_probs.flatten(),
-            advantages=normalize(advantages) if ppo.normalize_advantages else advantages,
+            advantages=minibatch.advantages.flatten(),
             values=judged.values.flatten(),
             old_values=minibatch.values.flatten(),
             returns=minibatch.returns.flatten(),
             entropy=self.policy.entropy(parameters),
-            clip_coef=self.lessons.clip_coef,
+            clip_coef=self.batch.clip_coef,
             value_clip_coef=ppo.value_clip_coef,
             value_coef=ppo.value_coef,
             entropy_coef=ppo.entropy_coef,
@@ -114,8 +123,9 @@ class Learner:
         return self
 
     def backward(self) -> Self:
-        """The gradient of the loss."""
+        """The gradient of the loss over the whole minibatch: of several processes, the mean of theirs."""
         self.parameters.differentiate(self.loss.total)
+        self.ranks.mean_(self.parameters.gradients)
         return self
 
     def descent(self) -> Descent:
@@ -124,7 +134,7 @@ class Learner:
             parameters=self.parameters.values,
             gradients=self.parameters.gradients,
             max_norm=self.config.ppo.max_grad_norm,
-            learning_rate=self.lessons.learning_rate,
+            learning_rate=self.batch.learning_rate,
             hidden=self.parameters.hidden,
             state=self.optimizer_state,
         )
@@ -138,23 +148,46 @@ class Learner:
     def moved_too_far(self) -> bool:
         """Whether the epoch's mean KL divergence is above `ppo.target_kl`, so that no further epoch is worth it."""
         target = self.config.ppo.target_kl
-        return target is not None and float(torch.stack(self._kls).mean()) > target
+        if target is None:
+            return False
+        kl = torch.stack(self._kls).mean()
+        self.ranks.mean_(kl)
+        return float(kl) > target
 
     def losses(self) -> dict[str, float]:
         """The update's mean of each loss over its minibatches, by its W&B name."""
-        means = torch.stack(self._seen).mean(0).tolist()
+        means = torch.stack(self._seen).mean(0)
+        self.ranks.mean_(means)
         names = ("policy_loss", "value_loss", "entropy", "approx_kl", "clipfrac", "grad_norm")
-        return {f"losses/{name}": mean for name, mean in zip(names, means, strict=True)}
+        return {f"losses/{name}": mean for name, mean in zip(names, means.tolist(), strict=True)}
 
-    def _shuffled(self, rollout: Rollout, targets: Targets) -> Iterator[Minibatch]:
+    def _shuffled(self, rollout: Rollout) -> Iterator[Minibatch]:
         steps, slots = rollout.starts.shape
         whole_slots = len(rollout.state) > 0
         count = slots if whole_slots else steps * slots
         size = self.config.minibatch_size // steps if whole_slots else self.config.minibatch_size
-        pick = _slots if whole_slots else _steps
         order = torch.randperm(count, generator=self.generator).to(rollout.starts.device)
         for start in range(0, count, size):
-            yield pick(rollout, targets, order[start : start + size])
+            yield self._minibatch(order[start : start + size], whole_slots)
+
+    def _minibatch(self, picked: Tensor, whole_slots: bool) -> Minibatch:
+        rollout, targets = self.batch.rollout, self.batch.targets
+        take = _slots if whole_slots else _steps
+        advantages = take(targets.advantages, picked)
+        if self.config.ppo.normalize_advantages:
+            advantages = normalize(advantages.flatten()).view(advantages.shape)
+        share = self.ranks.share(len(picked), "trainer.minibatch_size")
+        own = picked[share.start : share.stop]
+        return Minibatch(
+            observations=take(rollout.observations, own),
+            starts=take(rollout.starts, own),
+            state=rollout.state[:, own] if whole_slots else rollout.state,
+            actions=take(rollout.actions, own),
+            log_probs=take(rollout.log_probs, own),
+            advantages=advantages[:, share.start : share.stop],
+            returns=take(targets.returns, own),
+            values=take(targets.values, own),
+        )
 
 
 def normalize(advantages: Tensor) -> Tensor:
@@ -169,33 +202,14 @@ def explained_variance(values: NDArray[np.float32], returns: NDArray[np.float32]
     return 1 - float((returns - values).var(dtype=np.float64)) / spread if spread > 0 else None
 
 
-def _steps(rollout: Rollout, targets: Targets, picked: Tensor) -> Minibatch:
-    def take(values: Tensor) -> Tensor:
-        return values.flatten(0, 1)[picked].unsqueeze(0)
-
-    return Minibatch(
-        observations=take(rollout.observations),
-        starts=take(rollout.starts),
-        state=rollout.state,
-        actions=take(rollout.actions),
-        log_probs=take(rollout.log_probs),
-        advantages=take(targets.advantages),
-        returns=take(targets.returns),
-        values=take(targets.values),
-    )
+def _steps(values: Tensor, picked: Tensor) -> Tensor:
+    """The picked ones of T * N steps, as (1, B, *)."""
+    return values.flatten(0, 1)[picked].unsqueeze(0)
 
 
-def _slots(rollout: Rollout, targets: Targets, picked: Tensor) -> Minibatch:
-    return Minibatch(
-        observations=rollout.observations[:, picked],
-        starts=rollout.starts[:, picked],
-        state=rollout.state[:, picked],
-        actions=rollout.actions[:, picked],
-        log_probs=rollout.log_probs[:, picked],
-        advantages=targets.advantages[:, picked],
-        returns=targets.returns[:, picked],
-        values=targets.values[:, picked],
-    )
+def _slots(values: Tensor, picked: Tensor) -> Tensor:
+    """The picked ones of N slots, as (T, B / T, *)."""
+    return values[:, picked]
 
 
 def _numbers(loss: Loss, grad_norm: Tensor) -> Tensor:

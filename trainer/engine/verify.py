@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import sys
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TextIO
@@ -25,9 +23,11 @@ from trainer.contract import (
 from trainer.contract.code_files import code_files
 from trainer.contract.difference import Difference, changes, difference
 from trainer.contract.exposure import exposure
+from trainer.contract.resume import copy_begun
 from trainer.contract.verification import Divergence, Verification
-from trainer.engine.damage import damage_of, whole_lines
-from trainer.engine.environment import describe_environment
+from trainer.engine.damage import damage_of
+from trainer.engine.digests import whole_lines
+from trainer.engine.environment import describe_compute, describe_environment
 from trainer.engine.seeding import make_repeatable
 from trainer.engine.stages import run_train
 from trainer.stopping import Cancelled
@@ -86,18 +86,20 @@ def verify(
     _refuse_lost_functions(accepted)
     if updates != 0:
         _refuse_what_has_no_updates(accepted, run, digests)
-    last = max(digests, default=0) if updates is None else min(updates, max(digests, default=0))
+    first, newest = min(digests, default=1) - 1, max(digests, default=0)
+    last = newest if updates is None else min(first + updates, newest)
     with TemporaryDirectory(prefix="axiom-verify-") as folder:
         again = RunDirectory(Path(folder) / run.instance_name)
         _begin(again, run, spec)
         comparison = Comparison(digests, last, again, reporter)
-        with _source_first(again):
-            found = _repeat(again, comparison, recorded) if last else None
+        with again.source_first():
+            found = _repeat(again, comparison, recorded) if last > first else None
             conditions = _conditions(recorded, accepted, spec, run, again)
     return Verification(
         instance_name=recorded.instance_name,
         updates=comparison.identical,
-        recorded_updates=int(recorded.metrics.get("updates") or len(digests)),
+        begun_after=first,
+        recorded_updates=int(recorded.metrics.get("updates") or newest) - first,
         divergence=comparison.divergence,
         recorded_weights=recorded.weights_digest,
         found_weights=found.weights_digest if found else None,
@@ -132,10 +134,11 @@ def _refuse_what_has_no_updates(spec: TrainAndEvalSpec, run: RunDirectory, diges
 
 
 def _begin(again: RunDirectory, run: RunDirectory, spec: TrainAndEvalSpec) -> None:
-    """The repetition's own directory, with the source of the run's imported ops; it tracks and profiles nothing."""
+    """The repetition's own directory, with all that the run itself began with; it tracks and profiles nothing."""
     again.path.mkdir()
     if run.source.is_dir():
         shutil.copytree(run.source, again.source)
+    copy_begun(run, again)
     plain = spec.plain()
     plain["wandb"]["mode"] = "disabled"
     plain["trainer"]["profiler"]["interval_updates"] = 0
@@ -157,15 +160,6 @@ def _repeat(again: RunDirectory, comparison: Comparison, recorded: Manifest) -> 
         comparison.close()
 
 
-@contextmanager
-def _source_first(again: RunDirectory) -> Generator[None]:
-    sys.path.insert(0, str(again.source))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(again.source))
-
-
 def _conditions(
     recorded: Manifest, accepted: TrainAndEvalSpec, spec: TrainAndEvalSpec, run: RunDirectory, again: RunDirectory
 ) -> Difference:
@@ -185,8 +179,9 @@ def _present(spec: TrainAndEvalSpec, again: RunDirectory) -> dict[str, Any]:
     file = again.manifest_file("train")
     if file.exists():
         ran = read_manifest(file)
-        return {"environment": ran.environment, "code": ran.code, "ops": ran.ops}
+        return {"environment": ran.environment, "code": ran.code, "ops": ran.ops, "compute": ran.compute}
     make_repeatable(spec.controls, spec.system)
     code = record_code(again, "train")
     environment = describe_environment(spec.system, spec.controls.capture_env, code.files)
-    return {"environment": environment, "code": code, "ops": exposure(spec, spec.pipeline(), "train")["ops"]}
+    ops = exposure(spec, spec.pipeline(), "train")["ops"]
+    return {"environment": environment, "code": code, "ops": ops, "compute": describe_compute()}

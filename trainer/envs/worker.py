@@ -14,6 +14,7 @@ from trainer.envs.arrays import StepArrays
 from trainer.envs.group import EnvGroup
 from trainer.envs.interface import EpisodeEnd, Spaces
 from trainer.envs.requests import Request
+from trainer.stopping import Cancelled
 
 _EXIT_SECONDS = 5
 
@@ -78,6 +79,9 @@ class Worker:
 
     def _raise_failure(self, answer: _Failure | None) -> NoReturn:
         self._process.join(_EXIT_SECONDS)
+        if answer is None and self._process.exitcode == -signal.SIGTERM:
+            # A SIGTERM for the whole job reaches its workers too, and this process, which may have put it off.
+            raise Cancelled
         which = f"environments {self._envs.start} to {self._envs.stop - 1}"
         if answer is not None:
             raise EnvsFailed(f"the worker of {which} failed:\n{answer.trace}")

@@ -223,15 +223,16 @@ class Pipeline:
         self._body = rebuilt(self._body, path, lambda step: replace(step, replacement=new))
         return self
 
-    def watch(self, path: str, f: Hook) -> Self:
-        """Show the value to an observer after the step at `path`, exposed or not; see `hook`.
+    def watch(self, path: str, f: Hook, *more: Hook) -> Self:
+        """Show the value to observers, in this order, after the step at `path`, exposed or not; see `hook`.
 
         Raises `Refused` with the nearest name where there is no such step, and inside of an overridden one.
         """
         self._writable(f"watch({path!r})")
-        accept_function(path, f)
+        for observer in (f, *more):
+            accept_function(path, observer)
         running_at(self._body, path, hook_name(f))
-        self._body = rebuilt(self._body, path, lambda step: replace(step, watchers=(*step.watchers, f)))
+        self._body = rebuilt(self._body, path, lambda step: replace(step, watchers=(*step.watchers, f, *more)))
         return self
 
     def watchers(self) -> dict[str, tuple[Hook, ...]]:

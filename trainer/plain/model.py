@@ -3,7 +3,8 @@
 import json
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, ClassVar, Self, cast
+from types import NoneType
+from typing import Any, ClassVar, Self, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -51,6 +52,13 @@ class FrozenModel(BaseModel):
     def plain(self) -> dict[str, Any]:
         """The same data as JSON types only."""
         return self.model_dump(mode="json")
+
+
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that a field of this type holds, or may hold where it is optional; none if it holds no model."""
+    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not NoneType]
+    kind = kinds[0] if len(kinds) == 1 else None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def digest_of(data: Any) -> str:

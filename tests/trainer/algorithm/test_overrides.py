@@ -170,7 +170,9 @@ def test_two_closures_over_different_values_are_different_functions():
 
 
 def test_a_function_of_this_process_is_found_again_and_elsewhere_refuses_to_be_called():
-    halved = lambda x: x / 2  # noqa: E731
+    def halved(x):
+        return x / 2
+
     choice = choice_of(halved)
     assert loaded("train.compute_reward", choice, {"train.compute_reward": halved}) is halved
     for functions in ({}, {"train.compute_reward": abs}):

@@ -87,7 +87,9 @@ def test_what_runs_is_the_copy_in_the_run_directory(small, tmp_path, reporter, o
     own_module("pays", "def double(earned):\n    return 2 * earned.rewards\n")
     run = start(small(overrides={"compute_reward": {"imported": {"target": "pays:double"}}}))
     shutil.rmtree(tmp_path / "own")
+    path = list(sys.path)
     manifest = run_stage("train", run, reporter)
+    assert sys.path == path
     assert manifest.overrides["train.compute_reward"].implementation == "imported"
     assert sys.modules["pays"].__file__ == str(run.source / "pays.py")
 
@@ -109,7 +111,9 @@ def test_a_module_that_is_nowhere_is_refused_and_nothing_is_written(small, tmp_p
 
 
 def test_a_reward_may_be_one_number_for_every_step(small, start, reporter):
-    always_one = lambda earned: 1.0  # noqa: E731
+    def always_one(earned):
+        return 1.0
+
     manifest, recorded = with_function(small, start, reporter, "train.compute_reward", always_one)
     assert recorded.implementation == "function"
     _, declared = with_function(small, start, reporter, "train.compute_reward", lambda earned: earned.rewards, "two")
@@ -223,5 +227,20 @@ def test_a_hook_that_only_looks_changes_nothing_even_if_it_fails(small, start, t
     run = start(small())
     manifest = run_stage("train", run, reporter, hooks={"train.compute_loss": [lambda learner, info: 1 / 0]})
     assert manifest.weights_digest == unwatched.weights_digest
+    assert manifest.pipeline_fingerprint == unwatched.pipeline_fingerprint
     ((_, counts),) = manifest.hooks.items()
     assert counts["called"] == counts["failed"] > 0
+
+
+def test_a_hook_on_an_evaluation_sees_its_results_and_can_stop_nothing(small, trained, reporter):
+    run, _ = trained(small())
+    seen = []
+
+    def look(results, info):
+        seen.append((info.path, results["CartPole-v1"].mean_reward))
+        info.request(Intervention.STOP_EARLY, "seen enough")
+
+    manifest = run_stage("evaluate", run, reporter, hooks={"evaluate": [look], "train.report": [look]})
+    assert seen == [("evaluate", manifest.eval_results["CartPole-v1"].mean_reward)]
+    assert manifest.hooks == {"evaluate.look": {"called": 1, "failed": 0}}
+    assert [each["honoured_by"] for each in manifest.interventions] == [[]]

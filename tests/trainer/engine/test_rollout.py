@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from trainer.contract import AgentConfig, EnvConfig
-from trainer.engine.rollout import Collector, trim
-from trainer.envs.interface import Spaces
+from trainer.engine.rollout import Collector, in_order, trim
+from trainer.envs.interface import EpisodeEnd, Spaces
 from trainer.envs.vector import VectorEnv
 from trainer.policies.actor_critic import ActorCritic
 
@@ -88,3 +88,19 @@ def test_tokens_are_trimmed_to_the_columns_in_use():
     tokens[1, :4] = 2
     assert trim(tokens).shape == (2, 4, 3)
     assert trim(np.full((2, 6, 3), 255, np.uint8)).shape == (2, 1, 3)
+
+
+def ended(env: int, length: int) -> EpisodeEnd:
+    return EpisodeEnd(env=env, returns=np.zeros(1), length=length, stats={})
+
+
+def test_the_episodes_of_two_processes_stand_in_the_order_in_which_one_would_have_seen_them():
+    ends = np.array([[0, 1, 0, 1], [1, 0, 0, 0], [0, 1, 1, 0]], np.bool_)
+    first, second = [ended(1, 10), ended(0, 20), ended(1, 30)], [ended(1, 11), ended(0, 31)]
+    found = [(end.env, end.length) for end in in_order([first, second], ends)]
+    assert found == [(1, 10), (3, 11), (0, 20), (1, 30), (2, 31)]
+
+
+def test_episodes_that_no_end_marks_are_an_error():
+    with pytest.raises(ValueError, match="tell of 1 episodes that ended, but mark 2 ends"):
+        in_order([[ended(0, 1)], []], np.ones((1, 2), np.bool_))

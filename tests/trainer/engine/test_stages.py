@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from trainer.contract import Progress, Refused, read_manifest
+from trainer.contract.checkpoints import saved_checkpoints
 from trainer.engine.training import Diverged
 from trainer.entry import main, run_stage
 from trainer.pipeline import CheckFailed
@@ -104,17 +105,20 @@ def test_a_stage_that_has_a_manifest_is_not_run_again(small, trained, reporter):
     assert read_manifest(run.manifest_file("train")) == first
 
 
-def test_sigterm_ends_the_trainer_and_its_workers_and_is_recorded(small, start):
+@pytest.mark.parametrize("reaches", ["the trainer", "its workers too"])
+def test_sigterm_ends_the_trainer_and_its_workers_and_is_recorded(reaches, small, start):
     run = start(small(trainer={"total_timesteps": 10_000_000, "num_workers": 2}))
     command = [sys.executable, "-m", "trainer", "train", "--run-dir", str(run.path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None
         assert "progress" in json.loads(process.stdout.readline())
         children = children_of(process.pid)
         assert len(children) >= 2
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 143
-    assert read_manifest(run.manifest_file("train")).status == "cancelled"
+        (os.kill if reaches == "the trainer" else os.killpg)(process.pid, signal.SIGTERM)
+        assert process.wait(timeout=30) == 75
+    manifest = read_manifest(run.manifest_file("train"))
+    assert manifest.status == "cancelled"
+    assert manifest.error == f"told to stop; goes on from train/checkpoints/{saved_checkpoints(run)[-1].name}"
     deadline = time.monotonic() + 10
     while any(is_alive(child) for child in children):
         assert time.monotonic() < deadline, "a worker outlived its trainer"

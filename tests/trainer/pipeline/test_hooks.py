@@ -177,6 +177,18 @@ def test_a_hook_can_watch_any_step_and_asks_the_loop_around_it() -> None:
     assert experiment.run(0) == 10
 
 
+def test_several_hooks_on_one_step_are_called_in_the_order_given_and_counted_apart() -> None:
+    seen: list[str] = []
+    hooks = [lambda value, info, name=name: seen.append(name) for name in ("first", "second")]
+    pipeline = Pipeline("p").stage("learn", abs).watch("learn", *hooks).watch("learn", hooks[0])
+    assert pipeline.watchers() == {"learn": (*hooks, hooks[0])}
+    pipeline.run(1)
+    assert seen == ["first", "second", "first"]
+    assert [counts["called"] for counts in pipeline.compile().hook_counts().values()] == [1, 1, 1]
+    with pytest.raises(Refused, match=r"learn = 7: must be callable"):
+        Pipeline("p").stage("learn", abs).watch("learn", print, 7)  # type: ignore[arg-type]
+
+
 def test_a_hook_on_what_does_not_run_is_refused() -> None:
     experiment = Pipeline("experiment").join("train", Pipeline("train").stage("learn", abs), expose=True)
     with pytest.raises(Refused, match=r"train\.lern = .*there is no such step; did you mean 'train\.learn'"):
