@@ -2,9 +2,7 @@
 
 import base64
 import json
-import sys
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +14,9 @@ from assets.analysis import AnalyzeJob
 from assets.code_version import trainer_code_version
 from assets.overridden import resource_keys, with_chosen_ops
 from assets.stage import GROUP, OWNERS, OfRun, finished, materialization, open_stage
-from resources.in_process_compute import functions_of
+from resources.in_process_compute import functions_of, hooks_of
 from resources.manifest_store import Recorded
 from resources.refusing import refusals_fail_the_step
-from trainer.algorithm.overrides import Replacement
 from trainer.contract import (
     Artifact,
     Compute,
@@ -35,7 +32,7 @@ from trainer.contract import (
     redacted,
     this_process,
 )
-from trainer.contract.exposure import exposure
+from trainer.contract.exposure import exposure, watched
 
 DESCRIPTION = """The learning curve, the evaluation chart and the results table of one experiment.
 
@@ -106,7 +103,7 @@ def analyze_asset(name: str = "analyze", train: str = "train", evaluate: str = "
             spec = with_chosen_ops(TrainAndEvalSpec.accept(evaluated.manifest.spec), context, "analyze")
             run = open_stage(context, "analyze", spec)
             analysis = Analysis(run, run_id, spec, trained, evaluated, started_at)
-            manifest = finished(context, run, "analyze", lambda: _analyzed(analysis, functions_of(resources.compute)))
+            manifest = finished(context, run, "analyze", lambda: _analyzed(analysis, resources.compute))
         parents = {"train": str(trained.path), "evaluate": str(evaluated.path)}
         return materialization(manifest, run, parents, _pictures(run))
 
@@ -122,14 +119,12 @@ def _refuse_another_training(own: Recorded | None, evaluated: Recorded, config: 
         )
 
 
-def _analyzed(analysis: Analysis, functions: Mapping[str, Replacement]) -> Manifest:
+def _analyzed(analysis: Analysis, compute: Any) -> Manifest:
     """The manifest of the analysis, written however it ends, unless it is refused."""
     found: dict[str, Any] = {}
     try:
-        with _sources_importable(analysis.run):
-            pipeline = analysis.spec.pipeline(functions)
-            found |= exposure(analysis.spec, pipeline, "analyze")
-            files = pipeline.only("analyze").run(_job(analysis))
+        with analysis.run.source_first():
+            files = _files(analysis, compute, found)
         found |= {"artifacts": tuple(_written(analysis.run, files))}
     except Refused:
         raise
@@ -142,14 +137,20 @@ def _analyzed(analysis: Analysis, functions: Mapping[str, Replacement]) -> Manif
     return analysis.manifest("succeeded", None, found)
 
 
-@contextmanager
-def _sources_importable(run: RunDirectory) -> Generator[None]:
-    """Imported ops are those that the run's directory holds."""
-    sys.path.insert(0, str(run.source))
+def _files(analysis: Analysis, compute: Any, found: dict[str, Any]) -> Mapping[str, bytes]:
+    """What the pipeline's step makes, seen by its hooks; `found` takes what the manifest says of it, however it ends.
+
+    `compute` is asked for what exists in this process only: the analysis runs here, whatever it is.
+    """
+    pipeline = analysis.spec.pipeline(functions_of(compute))
+    found |= exposure(analysis.spec, pipeline, "analyze")
+    for path, hooks in hooks_of(compute).items():
+        pipeline.watch(path, *hooks)
+    compiled = pipeline.only("analyze").compile()
     try:
-        yield
+        return compiled(_job(analysis))
     finally:
-        sys.path.remove(str(run.source))
+        found |= watched(compiled)
 
 
 def _job(analysis: Analysis) -> AnalyzeJob:

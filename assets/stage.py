@@ -31,7 +31,11 @@ class OfRun(dg.Config):
 
 
 def open_stage(context: dg.AssetExecutionContext, stage: Stage, spec: TrainAndEvalSpec) -> RunDirectory:
-    """The run's directory, its run tagged; refused if the stage has succeeded there and this run is a new one."""
+    """The run's directory, its run tagged; refused if the stage has succeeded there and this run is a new one.
+
+    Raises `dg.Failure` where Dagster has given the run up.
+    """
+    _refuse_orphan(context, stage)
     run: RunDirectory = context.resources.manifests.open_run(context.instance, context.run.run_id, spec)
     if _succeeded(run, stage) and not goes_on(context.run):
         raise Refused.one(stage, run.instance_name, "has already ended in this run; re-execute it as a new run")
@@ -53,7 +57,7 @@ def finished(
 ) -> Manifest:
     """The stage's manifest: that of an earlier attempt which succeeded before its run died, else what `work` leaves.
 
-    Raises `dg.Failure` where another run has begun this stage since: one stage is materialized once.
+    Raises `dg.Failure` where another run has begun this stage since, or may: one stage is materialized once.
     """
     manifest = read_manifest(run.manifest_file(stage)) if _succeeded(run, stage) else work()
     tries = attempts(run, stage)
@@ -61,7 +65,16 @@ def finished(
         raise dg.Failure(
             f"{stage} of {run.instance_name} was taken over by run {tries[-1].run_id}", allow_retries=False
         )
+    _refuse_orphan(context, stage)
     return manifest
+
+
+def _refuse_orphan(context: dg.AssetExecutionContext, stage: Stage) -> None:
+    """A process may outlive its run, as Dagster sees it: a retry has its place, and this one leaves no trace."""
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run is not None and run.is_finished:
+        why = f"Dagster has recorded run {run.run_id} as {run.status.value} while its process was still at {stage}"
+        raise dg.Failure(why, allow_retries=False)
 
 
 def _succeeded(run: RunDirectory, stage: Stage) -> bool:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from resources.in_process_compute import InProcessCompute
 from resources.local_compute import LocalCompute
+from resources.skypilot.compute import SkyPilotCompute
 from trainer.contract import Manifest, RunDirectory, Stage
 
 
@@ -33,10 +34,11 @@ class Compute(Protocol):
 class ComputeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument]
     """Where training and evaluation run."""
 
-    backend: LocalCompute | InProcessCompute = Field(
+    backend: LocalCompute | InProcessCompute | SkyPilotCompute = Field(
         default=LocalCompute(),
         discriminator="kind",
-        description="`local`: a process of its own on this machine; `in_process`: Dagster's own, for debugging.",
+        description="`local`: a process of its own on this machine; `in_process`: Dagster's own, for debugging; "
+        "`skypilot`: training on rented machines.",
     )
 
     def run(

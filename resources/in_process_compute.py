@@ -121,3 +121,8 @@ class FunctionsCompute:
 def functions_of(compute: Any) -> Mapping[str, Replacement]:
     """The overrides that a compute resource holds and no other process has; of most computes, none."""
     return compute.functions if isinstance(compute, FunctionsCompute) else NO_FUNCTIONS
+
+
+def hooks_of(compute: Any) -> Mapping[str, Sequence[Hook]]:
+    """The hooks that a compute resource holds, by path; of most computes, none."""
+    return compute.hooks if isinstance(compute, FunctionsCompute) else NO_HOOKS

@@ -13,11 +13,12 @@ import dagster as dg
 from pydantic import Field
 
 import trainer
-from resources.outcome import manifest_of_ended_process
+from resources.outcome import ended_from_outside, manifest_of_ended_process
 from trainer.contract import Manifest, RunDirectory, Stage, load_experiment_spec
 
 TRAINER_ROOT = Path(trainer.__file__ or "").parents[1]
 PARENT_VARIABLE = "AXIOM_PARENT"
+GRACE_VARIABLE = "AXIOM_GRACE_SECONDS"
 KIND = {"AXIOM_COMPUTE": "local"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -38,6 +39,9 @@ class LocalCompute(dg.Config):
     python: str = Field(default="", description="Interpreter that runs the trainer; empty: the one that runs Dagster.")
     env: dict[str, str] = Field(default={}, description="Environment variables added to Dagster's own.")
     grace_seconds: float = Field(default=20.0, description="Seconds a terminated trainer has until it is killed.")
+    max_restarts: int = Field(
+        default=3, description="How often a step starts a trainer again that was ended from outside; it then goes on."
+    )
 
     def run(
         self,
@@ -56,7 +60,12 @@ class LocalCompute(dg.Config):
         ) as session:
             environment = {**self.environment(run_directory), **session.get_bootstrap_env_vars()}
             code = self._wait(self._command(stage, run_directory, train_manifest), environment, console)
-        return manifest_of_ended_process(code, run_directory, stage, console)
+        try:
+            return manifest_of_ended_process(code, run_directory, stage, console)
+        except dg.Failure as failure:
+            if ended_from_outside(code):
+                raise dg.RetryRequested(max_retries=self.max_restarts) from failure
+            raise
 
     def _command(self, stage: Stage, run_directory: RunDirectory, train_manifest: Path | None) -> list[str]:
         # -P: a folder named `trainer` in the working directory must not take the place of ours.
@@ -66,7 +75,8 @@ class LocalCompute(dg.Config):
     def environment(self, run_directory: RunDirectory) -> dict[str, str]:
         """Of a trainer process: the threads that the run's spec asks for, and where the trainer is."""
         threads = str(load_experiment_spec(run_directory.spec_file).system.torch_threads)
-        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, threads), **self.env, **KIND}
+        grace = {GRACE_VARIABLE: str(self.grace_seconds)}
+        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, threads), **grace, **self.env, **KIND}
         paths = [self.env.get("PYTHONPATH"), str(TRAINER_ROOT), os.environ.get("PYTHONPATH")]
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
         return environment
@@ -90,8 +100,8 @@ class LocalCompute(dg.Config):
 def stop_group(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
     """End a process that leads its own group, and all that it started.
 
-    Only the leader gets SIGTERM, so that it can write its checkpoint and stop its workers in order; whatever is left
-    of the group after the grace period is killed.
+    Only the leader gets SIGTERM, so that it can reach its checkpoint and stop its workers in order; whatever is left of
+    the group after the grace period is killed.
     """
     try:
         if process.poll() is None:

@@ -24,6 +24,7 @@ from trainer.contract.processes import this_process
 
 RETRY_TAG = "dagster/retry_number"
 RESUME_TAG = "axiom/resumes"
+REPLAY_TAG = "axiom/replay_of"
 WORKER_TAG = "axiom/worker"
 INSTANCE_NAME_TAG = "axiom/instance_name"
 MANIFEST_FILE = "manifest_file"
@@ -96,7 +97,8 @@ class ManifestStore(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
             raise Refused.one("run_id", run_id, "this Dagster instance knows no such run")
         run = RunDirectory(self.runs / instance_name(spec.name, record))
         if not run.spec_file.exists():
-            begin_run(spec, run)
+            repeats = record.dagster_run.tags.get(REPLAY_TAG)
+            begin_run(spec, run, RunDirectory(self.runs / repeats) if repeats else None)
         elif load_experiment_spec(run.spec_file) != spec:
             raise Refused.one("run.yaml", str(run.spec_file), "belongs to another spec; no run directory is used twice")
         return run

@@ -17,6 +17,8 @@ import pytest
 from resources.compute import Compute, ComputeResource
 from resources.in_process_compute import InProcessCompute
 from resources.local_compute import LocalCompute
+from resources.outcome import manifest_of_ended_process
+from resources.skypilot.job_config import SkypilotJobConfig
 from trainer.contract import (
     RunDirectory,
     create_quick_experiment,
@@ -136,6 +138,34 @@ def test_a_trainer_that_ends_well_without_a_manifest_fails_the_step(
     assert "no such file; did this stage finish?" in data.user_failure_data.description
 
 
+@pytest.mark.parametrize(
+    ("code", "saved", "says"),
+    [
+        (75, True, "was told to stop and saved its state (code 75): `axiom run --resume quick-1` goes on from update_"),
+        (143, False, "was told to stop with nothing to go on from (code 143): `axiom run --resume quick-1` begins it"),
+        (-9, True, "was killed by SIGKILL (code -9): `axiom run --resume quick-1` goes on from update_000004.pt."),
+        (-9, False, "was killed by SIGKILL (code -9): `axiom run --resume quick-1` begins it anew."),
+    ],
+)
+def test_a_trainer_that_was_stopped_from_outside_is_explained_with_what_to_do(
+    tmp_path: Path, code: int, saved: bool, says: str
+) -> None:
+    run, console = directory(tmp_path), tmp_path / "console.log"
+    console.write_text("the last words\n")
+    if saved:
+        run.checkpoints.mkdir(parents=True)
+        (run.checkpoints / "update_000004.pt").touch()
+    with pytest.raises(dg.Failure) as failure:
+        manifest_of_ended_process(code, run, "train", console)
+    assert str(failure.value.description).startswith(f"train of quick-1 {says}")
+    assert str(failure.value.description).endswith("the last words")
+    assert failure.value.allow_retries
+
+
+def test_the_trainer_knows_how_long_it_has_after_a_sigterm(tmp_path: Path) -> None:
+    assert LocalCompute(grace_seconds=7.5).environment(directory(tmp_path))["AXIOM_GRACE_SECONDS"] == "7.5"
+
+
 def test_an_interpreter_that_is_not_there_fails_the_step(tmp_path: Path) -> None:
     run = directory(tmp_path)
     result = in_a_step(lambda context: LocalCompute(python="no-such-python").run(context, "train", run))
@@ -178,9 +208,26 @@ def test_config_chooses_the_backend_in_selector_form() -> None:
     assert run({})
     assert run({"backend": {"local": {"grace_seconds": 1.5}}})
     assert run({"backend": {"in_process": {}}})
-    assert chosen == [LocalCompute(), LocalCompute(grace_seconds=1.5), InProcessCompute()]
-    with pytest.raises(dg.DagsterInvalidConfigError, match="skypilot"):
-        run({"backend": {"skypilot": {}}})
+    assert run({"backend": {"skypilot": {"gpus": 2, "secrets": ["WANDB_API_KEY"], "budget_dollars": 3.5}}})
+    *others, rented = chosen
+    assert others == [LocalCompute(), LocalCompute(grace_seconds=1.5), InProcessCompute()]
+    assert rented.job() == SkypilotJobConfig(gpus=2, secrets=("WANDB_API_KEY",), budget_dollars=3.5)
+    with pytest.raises(dg.DagsterInvalidConfigError, match="slurm"):
+        run({"backend": {"slurm": {}}})
+
+
+def test_what_cannot_be_rented_is_refused_before_any_step_begins() -> None:
+    begun: list[Any] = []
+
+    @dg.asset
+    def step(compute: ComputeResource) -> None:
+        begun.append(compute)
+
+    config = {"resources": {"compute": {"config": {"backend": {"skypilot": {"nodes": 0}}}}}}
+    with pytest.raises(dg.DagsterResourceFunctionError) as raised:
+        dg.materialize([step], resources={"compute": ComputeResource()}, run_config=config)
+    assert "nodes = 0: should be greater than or equal to 1" in str(raised.value.__cause__)
+    assert begun == []
 
 
 def test_a_folder_named_trainer_in_the_working_directory_is_not_run(tmp_path: Path) -> None:
