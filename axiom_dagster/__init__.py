@@ -6,9 +6,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from axiom_dagster.comparison import diff
     from axiom_dagster.experiment import TrainAndEvalExperiment
+    from axiom_dagster.recipes.configs import (
+        ExperimentConfig,
+        SingleJobExperimentConfig,
+        TrainingJobConfig,
+        TrainingRunConfig,
+    )
+    from axiom_dagster.recipes.experiment import Experiment, TrainingJob
+    from axiom_dagster.recipes.runner import runner
     from axiom_dagster.run_handle import RunHandle, all_runs
     from resources.in_process_compute import InProcessCompute
     from resources.local_compute import LocalCompute
+    from resources.skypilot.compute import SkyPilotCompute
+    from resources.skypilot.job_config import SkypilotJobConfig
+    from resources.skypilot.service import SkyPilotService, get_skypilot_service
     from trainer.contract import (
         AgentConfig,
         ArenaConfig,
@@ -41,6 +52,17 @@ _ELSEWHERE = {
     "all_runs": "axiom_dagster.run_handle",
     "LocalCompute": "resources.local_compute",
     "InProcessCompute": "resources.in_process_compute",
+    "Experiment": "axiom_dagster.recipes.experiment",
+    "TrainingJob": "axiom_dagster.recipes.experiment",
+    "ExperimentConfig": "axiom_dagster.recipes.configs",
+    "SingleJobExperimentConfig": "axiom_dagster.recipes.configs",
+    "TrainingJobConfig": "axiom_dagster.recipes.configs",
+    "TrainingRunConfig": "axiom_dagster.recipes.configs",
+    "runner": "axiom_dagster.recipes.runner",
+    "SkyPilotCompute": "resources.skypilot.compute",
+    "SkypilotJobConfig": "resources.skypilot.job_config",
+    "SkyPilotService": "resources.skypilot.service",
+    "get_skypilot_service": "resources.skypilot.service",
 }
 
 __all__ = [
@@ -51,6 +73,8 @@ __all__ = [
     "CheckpointConfig",
     "CurriculumConfig",
     "EnvConfig",
+    "Experiment",
+    "ExperimentConfig",
     "ExperimentSpec",
     "InProcessCompute",
     "LocalCompute",
@@ -60,17 +84,26 @@ __all__ = [
     "Refused",
     "RunHandle",
     "SimulationConfig",
+    "SingleJobExperimentConfig",
+    "SkyPilotCompute",
+    "SkyPilotService",
+    "SkypilotJobConfig",
     "SystemConfig",
     "TorchProfilerConfig",
     "TrainAndEvalExperiment",
     "TrainAndEvalSpec",
     "TrainerConfig",
+    "TrainingJob",
+    "TrainingJobConfig",
+    "TrainingRunConfig",
     "WandbConfig",
     "all_runs",
     "create_experiment",
     "create_quick_experiment",
     "diff",
+    "get_skypilot_service",
     "load_experiment_spec",
+    "runner",
     "save_experiment_spec",
 ]
 

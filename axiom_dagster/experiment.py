@@ -9,6 +9,7 @@ from typing import Any, Self
 import dagster as dg
 
 from assets.launchpad import run_config_of
+from axiom_dagster.beginning import check_beginning
 from axiom_dagster.overriding import AnyCompute, compute_for, functions_of, with_overrides, with_values
 from axiom_dagster.preflight import check_environments, check_overrides
 from axiom_dagster.run_handle import RunHandle
@@ -16,6 +17,7 @@ from axiom_dagster.single_factor import check_single_factor
 from resources.home import dagster_instance
 from resources.in_process_compute import FunctionsCompute, InProcessCompute
 from resources.local_compute import LocalCompute
+from resources.skypilot.compute import SkyPilotCompute
 from trainer.contract import NAME, Refused, TrainAndEvalSpec
 from trainer.contract.processes import PROCESS_TAG, this_process
 from trainer.pipeline import Pipeline, label
@@ -91,6 +93,7 @@ class TrainAndEvalExperiment:
         placed = compute_for(functions, self._pipeline.watchers() if self._pipeline else {}, compute)
         check_overrides(spec, functions)
         check_single_factor(spec, self._instance)
+        check_beginning(spec, tags)
         _say_where(placed)
         instance = self._instance or self.prepare()._ready()
         run_config, resources = _compute_config(placed)
@@ -127,7 +130,7 @@ def _say_where(compute: AnyCompute | None) -> None:
 def _compute_config(compute: AnyCompute | None) -> tuple[dict[str, Any], dict[str, Any]]:
     if compute is None:
         return {}, {}
-    if isinstance(compute, LocalCompute | InProcessCompute):
+    if isinstance(compute, LocalCompute | InProcessCompute | SkyPilotCompute):
         fields = compute.model_dump(exclude={"kind"})
         return {"resources": {"compute": {"config": {"backend": {compute.kind: fields}}}}}, {}
     return {}, {"compute": compute}

@@ -1,42 +1,32 @@
-"""Finds runs that Dagster believes alive and that are dead, and trainers that nobody waits for; mends both if told to.
+"""Finds runs that Dagster believes alive and that are dead, trainers and rented jobs that nobody waits for; mends them.
 
 Dagster's run launcher cannot see that a run's process was killed: the run stays started for ever. A run is dead when
 the process that works on it has ended on this machine; what is on another machine is left alone.
 """
 
+import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
 
 import dagster as dg
 
+from axiom_dagster.finding import Finding, Mended
+from axiom_dagster.lost_retries import lost_retries
+from axiom_dagster.remote_orphans import orphaned_jobs
 from resources.home import axiom_home
-from resources.manifest_store import worker_of
+from resources.manifest_store import INSTANCE_NAME_TAG, worker_of
 from trainer.contract import RunDirectory, Stage, attempts
-from trainer.contract.processes import has_ended
+from trainer.contract.processes import PROCESS_TAG, has_ended, process_at
 
-ALIVE = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+ALIVE = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+LAUNCHED_BY_TAG = ".dagster/grpc_info"
+HERE = ("localhost", "127.0.0.1")
 GRACE_SECONDS = 20.0
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is not as Dagster believes, and what is (or would be) done about it."""
-
-    kind: Literal["dead run", "orphaned trainer"]
-    instance_name: str
-    run_id: str | None
-    process: str
-    remedy: str
-
-    def plain(self) -> dict[str, Any]:
-        """The same data as JSON types."""
-        return asdict(self)
 
 
 def reconcile(
@@ -44,22 +34,24 @@ def reconcile(
 ) -> list[Finding]:
     """All findings; mended, unless it is a dry run. An orphaned trainer is killed when the grace period is over."""
     findings: list[Finding] = []
-    for finding, mend in [*_orphaned_trainers(instance, axiom_home(), grace_seconds), *_dead_runs(instance)]:
+    local = [*_orphaned_trainers(instance, axiom_home(), grace_seconds), *_dead_runs(instance)]
+    for finding, mend in [*local, *lost_retries(instance), *orphaned_jobs(instance)]:
         findings.append(finding)
         if not dry_run:
             mend()
     return findings
 
 
-Mended = tuple[Finding, Callable[[], object]]
-
-
 def _dead_runs(instance: dg.DagsterInstance) -> Iterator[Mended]:
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=ALIVE)):
-        process = worker_of(run)
+    for known in instance.get_runs(filters=dg.RunsFilter(statuses=ALIVE)):
+        process = _process_of(instance, known)
         if process is None or not has_ended(process):
             continue
-        name = run.tags.get("axiom/instance_name", run.run_id)
+        # Asked again: a run that ended in order said so before its process ended, and after the list was made.
+        run = instance.get_run_by_id(known.run_id)
+        if run is None or run.status not in ALIVE:
+            continue
+        name = run.tags.get(INSTANCE_NAME_TAG, run.run_id)
         words = f"its process {process!r} has ended without a word"
         if run.status is dg.DagsterRunStatus.CANCELING:
             finding = Finding("dead run", name, run.run_id, process, "reported as cancelled")
@@ -74,16 +66,35 @@ def _orphaned_trainers(instance: dg.DagsterInstance, home: Path, grace_seconds: 
         own = [attempt for attempt in attempts(folder, stage) if attempt.process.split()[1] == str(pid)]
         run_id = own[-1].run_id if own else None
         run = instance.get_run_by_id(run_id) if run_id else None
-        if run is None or not (run.is_finished or _is_dead(run)):
+        if run is None or not (run.is_finished or _is_dead(instance, run)):
             continue
         process = own[-1].process
         finding = Finding("orphaned trainer", folder.instance_name, run_id, process, "told to stop, then killed")
         yield finding, lambda pid=pid, process=process: _end(pid, process, grace_seconds)
 
 
-def _is_dead(run: dg.DagsterRun) -> bool:
-    worker = worker_of(run)
-    return worker is not None and has_ended(worker)
+def _is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    process = _process_of(instance, run)
+    return process is not None and has_ended(process)
+
+
+def _process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """The process that works on the run, before its first stage too; none if it is unknown."""
+    if worker := worker_of(run):
+        return worker
+    launched_by = run.tags.get(LAUNCHED_BY_TAG)
+    if launched_by is None:
+        return run.tags.get(PROCESS_TAG)
+    return _launched_process(instance, run.run_id) if json.loads(launched_by).get("host") in HERE else None
+
+
+def _launched_process(instance: dg.DagsterInstance, run_id: str) -> str | None:
+    """The process that Dagster's launcher says it started on this machine."""
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        metadata = entry.get_dagster_event().engine_event_data.metadata
+        if "pid" in metadata:
+            return process_at(int(str(metadata["pid"].value)), datetime.fromtimestamp(entry.timestamp, UTC))
+    return None
 
 
 def _trainers(runs: Path) -> Iterator[tuple[int, Stage, RunDirectory]]:

@@ -1,9 +1,7 @@
 """Runs an earlier run's spec once more, with the sources that it ran then; it never changes the earlier run."""
 
 import logging
-import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from axiom_dagster.comparison import diff
@@ -12,10 +10,10 @@ from axiom_dagster.run_handle import RunHandle
 from resources.compute import Compute
 from resources.in_process_compute import InProcessCompute
 from resources.local_compute import LocalCompute
+from resources.manifest_store import REPLAY_TAG
 from resources.verifying import verification_of
 from trainer.contract import RunDirectory, TrainAndEvalSpec
 
-REPLAY_TAG = "axiom/replay_of"
 logger = logging.getLogger(__name__)
 
 
@@ -51,7 +49,7 @@ def replay(
     for warning in warnings_before(run):
         say(warning)
     spec = TrainAndEvalSpec.accept(original.read("train").spec)
-    with source_first(run):
+    with run.source_first():
         tags = {REPLAY_TAG: original.instance_name}
         return TrainAndEvalExperiment(spec).run(tag, compute=compute, tags=tags)
 
@@ -79,13 +77,3 @@ def sameness(original: RunHandle, again: RunHandle) -> Sameness:
 def _succeeded(handle: RunHandle, stage: str) -> bool:
     exists = RunDirectory(handle.directory).manifest_file(stage).exists()
     return exists and handle.read(stage).status == "succeeded"
-
-
-@contextmanager
-def source_first(run: RunDirectory) -> Generator[None]:
-    """While the block runs, imported ops are found where the run kept them."""
-    sys.path.insert(0, str(run.source))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(run.source))

@@ -2,7 +2,6 @@
 
 from axiom_dagster.experiment import TrainAndEvalExperiment
 from axiom_dagster.overriding import AnyCompute
-from axiom_dagster.replaying import source_first
 from axiom_dagster.run_handle import RunHandle
 from resources.manifest_store import INSTANCE_NAME_TAG, RESUME_TAG
 from trainer.contract import Refused, RunDirectory, load_experiment_spec
@@ -22,6 +21,6 @@ def resume(stopped: RunHandle, *, compute: AnyCompute | None = None) -> RunHandl
         raise Refused.one("resume", stopped.instance_name, f"is {stopped.status}: {why}{died}")
     run = RunDirectory(stopped.directory)
     spec = load_experiment_spec(run.spec_file)
-    with source_first(run):
+    with run.source_first():
         tags = {INSTANCE_NAME_TAG: stopped.instance_name, RESUME_TAG: stopped.run_id}
         return TrainAndEvalExperiment(spec).run(compute=compute, tags=tags)

@@ -48,31 +48,25 @@ class RunHandle:
             return cls(name, instance)
         for run in instance.get_runs(filters=dg.RunsFilter(tags={INSTANCE_NAME_TAG: name}), limit=1):
             return cls(run.run_id, instance)
-        known = {handle.instance_name: handle for handle in all_runs(instance)}
-        matching = [handle for handle in known.values() if name and handle.run_id.startswith(name)]
-        if name in known or len(matching) == 1:
-            return known.get(name) or matching[0]
-        raise Refused.one("run", name, f"no run has this name or id; {nearest(name, list(known)[:20])}")
+        if found := _by_id(name, instance):
+            return found
+        newest = [handle.instance_name for handle in all_runs(instance, limit=20)]
+        raise Refused.one("run", name, f"no run has this name or id; {nearest(name, newest)}")
 
     @property
     def instance_name(self) -> str:
         """`name` and timestamp; of a run that has not begun and does not train, its id."""
-        if tagged := self._record.dagster_run.tags.get(INSTANCE_NAME_TAG):
-            return tagged
-        config = self._stage_config("train")
-        return (
-            self.run_id if config is None else instance_name(config.get("name", TrainAndEvalSpec().name), self._record)
-        )
+        return name_of(self._record)
 
     @property
     def directory(self) -> Path:
         """The run directory; not there before the first stage begins."""
-        return axiom_home() / "runs" / self.instance_name
+        return directory_of(self._record).path
 
     @property
     def status(self) -> RunStatus:
         """How far the run is, as Dagster sees it now."""
-        return STATUS.get(self._record.dagster_run.status, "queued")
+        return status_of(self._record.dagster_run.status)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -163,19 +157,48 @@ class RunHandle:
             raise Refused.one("run_id", self.run_id, "this Dagster instance knows no such run")
         return record
 
-    def _stage_config(self, stage: str) -> dict[str, Any] | None:
-        run = self._record.dagster_run
-        selected = run.asset_selection
-        if selected is not None and dg.AssetKey(stage) not in selected:
-            return None
-        config = cast("dict[str, Any]", run.run_config)
-        return config.get("ops", {}).get(stage, {}).get("config", {})
-
 
 def all_runs(instance: dg.DagsterInstance | None = None, limit: int | None = None) -> list[RunHandle]:
     """Every run of a stage on the home's Dagster instance, newest first, whoever launched it."""
     instance = instance or dagster_instance()
     return [RunHandle(run.run_id, instance) for run in instance.get_runs(limit=limit)]
+
+
+def name_of(record: dg.RunRecord) -> str:
+    """The instance name of the run; of one that has not begun and does not train, its id."""
+    run = record.dagster_run
+    if tagged := run.tags.get(INSTANCE_NAME_TAG):
+        return tagged
+    config = _stage_config(run, "train")
+    return run.run_id if config is None else instance_name(config.get("name", TrainAndEvalSpec().name), record)
+
+
+def directory_of(record: dg.RunRecord) -> RunDirectory:
+    """The run directory; not there before the first stage begins."""
+    return RunDirectory(axiom_home() / "runs" / name_of(record))
+
+
+def status_of(status: dg.DagsterRunStatus) -> RunStatus:
+    """Dagster's status in our words."""
+    return STATUS.get(status, "queued")
+
+
+def _stage_config(run: dg.DagsterRun, stage: str) -> dict[str, Any] | None:
+    selected = run.asset_selection
+    if selected is not None and dg.AssetKey(stage) not in selected:
+        return None
+    config = cast("dict[str, Any]", run.run_config)
+    return config.get("ops", {}).get(stage, {}).get("config", {})
+
+
+def _by_id(name: str, instance: dg.DagsterInstance) -> RunHandle | None:
+    """The run of this name that has not begun, which ends as its id begins; else the only one whose id begins so."""
+    ids: Sequence[str] = instance.get_run_ids() if name else ()
+    for run_id in ids:
+        if run_id.startswith(name.rpartition("-")[2]) and RunHandle(run_id, instance).instance_name == name:
+            return RunHandle(run_id, instance)
+    found = [run_id for run_id in ids if run_id.startswith(name)]
+    return RunHandle(found[0], instance) if len(found) == 1 else None
 
 
 def _words(events: Sequence[dg.EventLogEntry]) -> Iterator[str]:

@@ -7,6 +7,7 @@ import typer
 from axiom_dagster.cli.conform import conform
 from axiom_dagster.cli.diff import diff
 from axiom_dagster.cli.exposed import exposed
+from axiom_dagster.cli.jobs import jobs_app
 from axiom_dagster.cli.reconcile import reconcile
 from axiom_dagster.cli.replay import replay
 from axiom_dagster.cli.run import run
@@ -32,6 +33,7 @@ app.command()(conform)
 app.command()(reconcile)
 app.command()(ui)
 app.command()(env)
+app.add_typer(jobs_app, name="jobs")
 app.add_typer(spec_app, name="spec")
 
 

@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from resources.typed_config import describe
 from trainer.contract import TrainAndEvalSpec
+from trainer.plain.model import model_in
 
 HEAD = """# The spec, field by field
 
@@ -22,7 +23,7 @@ def reference() -> str:
 
 
 def _tables(model: type[BaseModel], path: str) -> Iterator[str]:
-    groups = {name: kind for name, field in model.model_fields.items() if (kind := _group(field))}
+    groups = {name: kind for name, field in model.model_fields.items() if (kind := model_in(field.annotation))}
     rows = [_row(path + name, field) for name, field in model.model_fields.items() if name not in groups]
     title = f"`{path.rstrip('.')}`" if path else "The experiment"
     summary = (model.__doc__ or "").strip().replace("\n    ", "\n")
@@ -33,17 +34,12 @@ def _tables(model: type[BaseModel], path: str) -> Iterator[str]:
         yield from _tables(kind, f"{path}{name}.")
 
 
-def _group(field: FieldInfo) -> type[BaseModel] | None:
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-
-
 def _row(path: str, field: FieldInfo) -> str:
-    default = json.dumps(_plain(field.get_default()))
+    default = "required" if field.is_required() else f"`{json.dumps(_plain(field.get_default()))}`"
     choices = cast("tuple[Any, ...]", getattr(field.annotation, "__args__", ()))
     allowed = [f"`{choice}`" for choice in choices if isinstance(choice, str)]
     meaning = describe(field) + (f" One of {', '.join(allowed)}." if allowed else "")
-    return f"| `{path}` | `{default}` | {meaning.replace('|', '/')} |"
+    return f"| `{path}` | {default} | {meaning.replace('|', '/')} |"
 
 
 def _plain(value: Any) -> Any:

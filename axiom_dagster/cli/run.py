@@ -1,31 +1,33 @@
 """`axiom run`: one experiment from a spec to its summary; what it refuses leaves nothing behind."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from axiom_dagster.cli.answer import FAILED, AsJson, answer_json, refusals, say
+from axiom_dagster.cli.rented import GitCheck, Gpus, Job, Launch, Nodes, Spot, rented, show_launch
 
 if TYPE_CHECKING:
+    from axiom_dagster.overriding import AnyCompute
     from axiom_dagster.run_handle import RunHandle
-    from resources.in_process_compute import InProcessCompute
-    from resources.local_compute import LocalCompute
+    from resources.skypilot.job_config import SkypilotJobConfig
     from trainer.contract import TrainAndEvalSpec
 
 
 class ComputeName(StrEnum):
-    """Where training and evaluation run."""
+    """Where training runs, and evaluation too but of a rented training."""
 
     local = "local"
     in_process = "in_process"
+    skypilot = "skypilot"
 
 
-NewSource = Annotated[
-    str | None, typer.Argument(metavar="SPEC", help="A spec file, a recipe (.py), or `arena` or `quick`.")
-]
-Source = Annotated[str, typer.Argument(metavar="SPEC", help="A spec file, a recipe (.py), or `arena` or `quick`.")]
+SPEC = typer.Argument(metavar="SPEC", help="A spec file, a recipe (.py), or `arena` or `quick`.")
+NewSource = Annotated[str | None, SPEC]
+Source = Annotated[str, SPEC]
 Values = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set a value; repeatable.")]
 Overrides = Annotated[
     list[str] | None,
@@ -33,7 +35,10 @@ Overrides = Annotated[
 ]
 Tag = Annotated[str | None, typer.Option(help="A name for this run among others of the same spec.")]
 Resume = Annotated[str | None, typer.Option(metavar="RUN", help="Go on with a run that stopped; instead of a SPEC.")]
-Where = Annotated[ComputeName, typer.Option(help="`local`: processes of their own; `in_process`: this one.")]
+Where = Annotated[
+    ComputeName,
+    typer.Option(help="`local`: processes of their own; `in_process`: this one; `skypilot`: rented machines."),
+]
 
 
 def run(
@@ -43,14 +48,25 @@ def run(
     tag: Tag = None,
     resume: Resume = None,
     compute: Where = ComputeName.local,
+    launch: Launch = True,
+    gpus: Gpus = None,
+    nodes: Nodes = None,
+    spot: Spot = None,
+    job: Job = None,
+    git_check: GitCheck = None,
     as_json: AsJson = False,
 ) -> None:
     """Train, evaluate and analyze one experiment; it appears in the UI like any other run."""
     with refusals(as_json=as_json):
+        options = {"gpus": gpus, "nodes": nodes, "spot": spot, "git_check": git_check}
+        config = _rented(compute, options, job or ())
+        if not launch:
+            _show(source, values or (), overrides or (), config, resume, as_json=as_json)
+            return
         if resume is None:
-            handle = _run(_spec(source, values or (), overrides or ()), tag, compute)
+            handle = _run(_spec(source, values or (), overrides or ()), tag, compute, config)
         else:
-            handle = _resume(resume, given=[source, values, overrides, tag], compute=compute)
+            handle = _resume(resume, given=[source, values, overrides, tag], compute=_compute(compute, config))
     _answer(handle, as_json=as_json)
     if handle.status != "succeeded":
         raise typer.Exit(FAILED)
@@ -65,7 +81,40 @@ def _spec(source: str | None, values: Sequence[str], overrides: Sequence[str]) -
     return spec_from(source, values, overrides)
 
 
-def _resume(name: str, *, given: Sequence[object], compute: ComputeName) -> "RunHandle":
+def _rented(compute: ComputeName, options: Mapping[str, Any], assignments: Sequence[str]) -> "SkypilotJobConfig | None":
+    """What is rented; none where nothing is. Refused are options that would have no effect."""
+    from trainer.contract import Refused
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if compute == ComputeName.skypilot:
+        return rented(given, assignments)
+    if given or assignments:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in [*given, *(["job"] if assignments else [])])
+        raise Refused.one("--compute", compute.value, f"rents nothing, so {names} would do nothing; --compute skypilot")
+    return None
+
+
+def _show(
+    source: str | None,
+    values: Sequence[str],
+    overrides: Sequence[str],
+    config: "SkypilotJobConfig | None",
+    resume: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    from axiom_dagster.preflight import check_spec
+    from trainer.contract import Refused
+
+    if resume is not None:
+        raise Refused.one("--no-launch", resume, "shows what a new run would be; leave out --resume")
+    spec = _spec(source, values, overrides)
+    check_spec(spec)
+    words = [str(source), *(f"--set={value}" for value in values), *(f"--override={each}" for each in overrides)]
+    show_launch(spec, config, shlex.join(["axiom", "run", *words]), as_json=as_json)
+
+
+def _resume(name: str, *, given: Sequence[object], compute: "AnyCompute") -> "RunHandle":
     from axiom_dagster.cli.console import stage_words
     from axiom_dagster.cli.interrupt import interrupts_cancel
     from axiom_dagster.resuming import resume
@@ -75,23 +124,32 @@ def _resume(name: str, *, given: Sequence[object], compute: ComputeName) -> "Run
     if any(given):
         raise Refused.one("--resume", name, "a resumed run keeps its spec and its tag; give nothing else but --compute")
     with stage_words(show_words), interrupts_cancel():
-        return resume(RunHandle.of(name), compute=_compute(compute))
+        return resume(RunHandle.of(name), compute=compute)
 
 
-def _compute(name: ComputeName) -> "LocalCompute | InProcessCompute":
+def _compute(name: ComputeName, config: "SkypilotJobConfig | None") -> "AnyCompute":
+    from axiom_dagster.rented import rented_compute
     from resources.in_process_compute import InProcessCompute
     from resources.local_compute import LocalCompute
 
-    return InProcessCompute() if name == "in_process" else LocalCompute()
+    if config is not None:
+        return rented_compute(config)
+    return InProcessCompute() if name == ComputeName.in_process else LocalCompute()
 
 
-def _run(spec: "TrainAndEvalSpec", tag: str | None, compute: ComputeName) -> "RunHandle":
+def _run(
+    spec: "TrainAndEvalSpec", tag: str | None, compute: ComputeName, config: "SkypilotJobConfig | None"
+) -> "RunHandle":
     from axiom_dagster.cli.console import stage_words
     from axiom_dagster.cli.interrupt import interrupts_cancel
     from axiom_dagster.experiment import TrainAndEvalExperiment
+    from resources.skypilot.preflight import require_ready
+    from resources.skypilot.service import get_skypilot_service
 
+    if config is not None:
+        require_ready([(spec, config)], get_skypilot_service().sky)
     with stage_words(show_words), interrupts_cancel():
-        return TrainAndEvalExperiment(spec).run(tag, compute=_compute(compute))
+        return TrainAndEvalExperiment(spec).run(tag, compute=_compute(compute, config))
 
 
 def show_words(stage: str, words: str) -> None:

@@ -1,6 +1,7 @@
 """Runs held against each other, and repeated: `diff`, `replay`, `verify` and the rule of a single factor."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from axiom_dagster import InProcessCompute, Refused, RunHandle, TrainAndEvalExpe
 from axiom_dagster import create_quick_experiment as quick
 from axiom_dagster.cli.app import app
 from axiom_dagster.replaying import REPLAY_TAG, replay, sameness
+from axiom_dagster.run_handle import all_runs
 from axiom_dagster.single_factor import check_single_factor
 
 FAKE = InProcessCompute(module="fake_trainer")
@@ -177,3 +179,27 @@ def test_a_replay_says_first_what_differs_now(real: tuple[RunHandle, Path], tmp_
         assert str(sameness(original, again)) == "weights different, evaluation results different"
     finally:
         file.write_text(before)
+
+
+def test_a_run_that_would_begin_with_nothing_is_refused_before_it_exists(pair: tuple[RunHandle, RunHandle]):
+    before = {run.run_id for run in all_runs()}
+    name = f"{pair[0].instance_name[:-1]}_"
+    result = axiom("run", "quick", "--set", f"resume_from.run={name}", "--json")
+    (problem,) = last_line(result)["problems"]
+    assert (result.exit_code, problem["path"]) == (2, "resume_from.run")
+    assert f"did you mean {pair[0].instance_name!r}?" in problem["why"]
+    assert {run.run_id for run in all_runs()} == before
+
+
+@pytest.mark.slow
+def test_a_replay_begins_with_the_very_checkpoint_that_the_original_began_with():
+    origin = TrainAndEvalExperiment(TrainAndEvalSpec.accept({**CARTPOLE, "name": "origin"})).run()
+    warm = {"run": origin.instance_name, "load": "weights"}
+    original = TrainAndEvalExperiment(TrainAndEvalSpec.accept({**CARTPOLE, "resume_from": warm})).run()
+    assert original.manifest("train")["parents"] == {"resume_from": origin.read("train").digest}
+    shutil.rmtree(origin.directory)
+    again = replay(original)
+    assert again.status == "succeeded", again.error
+    assert str(sameness(original, again)) == "weights identical, evaluation results identical"
+    assert again.manifest("train")["parents"] == original.manifest("train")["parents"]
+    assert original.verify().verdict == "identical"

@@ -1,21 +1,24 @@
 """Runs that died without a word, and trainers that nobody waits for, on a real instance with real processes."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import EngineEventData
 
 from axiom_dagster.reconcile import reconcile
 from resources.home import dagster_instance
 from resources.local_compute import PARENT_VARIABLE
 from resources.manifest_store import INSTANCE_NAME_TAG, worker_of, worker_tag
 from trainer.contract import RunDirectory, attempts, begin_run, create_experiment
-from trainer.contract.processes import has_ended, this_process
+from trainer.contract.processes import PROCESS_TAG, has_ended, process_at, this_process
 
 DEAD = f"{this_process().split()[0]} 999999999 1"
 
@@ -82,6 +85,62 @@ def test_a_retry_is_not_taken_for_dead_by_the_tag_that_it_got_from_the_run_befor
     assert worker_of(run) is None
     assert [finding.run_id for finding in reconcile(instance, dry_run=True)] == [first]
     assert worker_tag(run.run_id) == {"axiom/worker": f"{run.run_id} {this_process()}"}
+
+
+def launched_run(instance, pid: int, host: str = "localhost", status=dg.DagsterRunStatus.STARTED) -> str:
+    """A run without a stage as yet, of which Dagster's launcher has told the process."""
+    grpc = json.dumps({"host": host, "port": 4266})
+    run = instance.create_run_for_job(idle, status=status, tags={".dagster/grpc_info": grpc})
+    instance.report_engine_event(f"Started process for run (pid: {pid}).", run, EngineEventData.in_process(pid))
+    return run.run_id
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+def test_a_run_whose_process_ended_before_its_first_stage_is_found_too(instance, status):
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    dead = launched_run(instance, ended.pid, status=status)
+    launched_run(instance, os.getpid(), status=status)
+    launched_run(instance, ended.pid, host="elsewhere", status=status)
+    assert [finding.run_id for finding in reconcile(instance)] == [dead]
+    assert status_of(instance, dead) == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_process_that_got_the_number_of_a_dead_one_is_not_taken_for_it(instance):
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    assert not has_ended(process_at(os.getpid(), datetime.now(UTC)))
+    assert process_at(os.getpid(), datetime.now(UTC)) == this_process()
+    assert has_ended(process_at(os.getpid(), yesterday))
+
+
+def test_a_run_in_this_process_that_died_before_its_first_stage_is_found(instance):
+    tags = {PROCESS_TAG: DEAD}
+    run = instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    assert [finding.run_id for finding in reconcile(instance)] == [run.run_id]
+
+
+class EndsMeanwhile:
+    """An instance on which every run ends well after it was listed and before it is looked at."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+
+    def get_runs(self, filters):
+        runs = self.instance.get_runs(filters=filters)
+        for run in runs:
+            self.instance.report_dagster_event(
+                dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name), run.run_id
+            )
+        return runs
+
+    def __getattr__(self, name):
+        return getattr(self.instance, name)
+
+
+def test_a_run_that_ends_well_while_it_is_examined_is_not_reported_as_failed(instance):
+    run_id = started_run(instance, DEAD)
+    assert reconcile(EndsMeanwhile(instance)) == []
+    assert status_of(instance, run_id) == dg.DagsterRunStatus.SUCCESS
 
 
 def endless(home: Path, name: str) -> RunDirectory:
