@@ -5,9 +5,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 TORCH := $(shell grep '^torch==' constraints.txt)
 CHROMIUM_PACKAGES := chromium chromium-driver fonts-liberation
+SLURM_PACKAGES := slurmctld slurmd slurm-client munge openssh-server openssh-client rsync curl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow check format bench docs ui debian
+.PHONY: help setup run test test-slow test-skypilot check format bench docs ui debian debian-slurm
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -18,17 +19,20 @@ setup: $(READY) ## Make .venv with the pinned packages.
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) -c constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[trainer,orchestrator,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[trainer,orchestrator,skypilot,dev]'
 	touch $(READY)
 
 run: $(READY) ## Run the main job on the defaults: train, evaluate, analyze; then where everything is.
 	$(BIN)/axiom run arena
 
 test: $(READY) ## Run the tests (the browser's skip where chromium is missing; `make debian` installs it).
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not skypilot"
 
 test-slow: $(READY) ## Run the tests that take longer than a minute each.
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not skypilot"
+
+test-skypilot: $(READY) ## Run the tests of real SkyPilot launches, as root (`make debian-slurm` installs what they need).
+	$(BIN)/python -m pytest -m skypilot --durations=15
 
 check: $(READY) ## Check format, lint, types and the direction of imports.
 	$(BIN)/ruff format --check
@@ -49,6 +53,10 @@ docs: $(READY) ## Make docs/spec.md and docs/manifest.schema.json anew from the 
 
 ui: $(READY) ## Start the Dagster UI on http://127.0.0.1:3000.
 	$(BIN)/axiom ui
+
+debian-slurm: ## Install the Debian packages of the SkyPilot tests, as root; they may start services of their own.
+	command -v slurmctld >/dev/null && command -v munged >/dev/null && command -v sshd >/dev/null && command -v rsync >/dev/null || \
+	{ apt-get update --quiet=2 && apt-get install --yes --quiet=2 --no-install-recommends $(SLURM_PACKAGES); }
 
 debian: ## Install the Debian packages of the browser tests, as root.
 	command -v chromium >/dev/null && command -v chromedriver >/dev/null || \

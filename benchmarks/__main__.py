@@ -9,11 +9,13 @@ from benchmarks.learning import learning
 from benchmarks.loading import loading
 from benchmarks.main_job import main_job
 from benchmarks.results import keep
+from benchmarks.runs import runs
 
 BENCHMARKS: dict[str, Callable[[], str]] = {
     "loading": loading,
     "dispatch": dispatch,
     "digests": digests,
+    "runs": runs,
     "main_job": main_job,
     "learning": learning,
 }

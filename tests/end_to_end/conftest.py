@@ -19,6 +19,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 OBJECTS = {"num_mines": 3, "num_generators": 2, "num_altars": 2, "num_lasers": 1, "num_armories": 1}
+LAUNCH = """
+mutation($params: ExecutionParams!) {
+  launchRun(executionParams: $params) { __typename ... on LaunchRunSuccess { run { runId } } }
+}
+"""
+LOCATION = {"repositoryLocationName": "axiom_dagster.definitions", "repositoryName": "__repository__"}
 ARENA = {"num_agents": 4, "width": 11, "height": 11, "max_steps": 40, **OBJECTS}
 
 
@@ -51,6 +57,10 @@ class Home:
         """Processes of trainers that work in this home."""
         return [pid for pid, words in _command_lines() if "--run-dir" in words and str(self.path) in words]
 
+    def processes(self) -> dict[int, str]:
+        """Every process that was started with this home, with its command line."""
+        return {pid: words for pid, words in _command_lines() if f"AXIOM_HOME={self.path}" in _environment(pid)}
+
 
 class Web:
     """A webserver and its GraphQL."""
@@ -63,6 +73,19 @@ class Web:
         body = json.dumps({"query": query, "variables": variables or {}}).encode()
         with urlopen(Request(f"{self.url}/graphql", body, {"content-type": "application/json"}), timeout=30) as answer:
             return json.load(answer)["data"]
+
+    def launch(self, config: dict[str, Any], **resources: Any) -> str:
+        """Launch a run of the whole job with this config of its training; its id."""
+        run_config = {"ops": {"train": {"config": config}}, "resources": resources}
+        params = {"selector": {**LOCATION, "pipelineName": "train_and_eval"}, "runConfigData": run_config}
+        return self.ask(LAUNCH, {"params": params})["launchRun"]["run"]["runId"]
+
+    def answers(self) -> bool:
+        """Whether it is up."""
+        try:
+            return bool(self.ask("{ version }"))
+        except (URLError, ConnectionError, TimeoutError):
+            return False
 
     def status(self, run_id: str) -> str:
         """The status of a run, as Dagster names it."""
@@ -77,6 +100,19 @@ def _command_lines() -> Iterator[tuple[int, str]]:
                 yield int(folder.name), (folder / "cmdline").read_text().replace("\0", " ")
             except OSError:
                 continue
+
+
+def _environment(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_text(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
 
 
 def tiny_config(name: str, **trainer: Any) -> dict[str, Any]:
@@ -105,6 +141,16 @@ def waiting() -> Callable[..., Any]:
     return wait_for
 
 
+@pytest.fixture(name="free_port")
+def a_free_port() -> Callable[[], int]:
+    return free_port
+
+
+@pytest.fixture
+def web_at() -> type[Web]:
+    return Web
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
@@ -115,15 +161,14 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """`axiom ui` on a free port, started in a folder that is not the project's."""
     folder = tmp_path_factory.mktemp("web")
     home = Home(folder / "home")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     web = Web(f"http://127.0.0.1:{port}", home)
     with (folder / "ui.log").open("w") as log:
         process = home.start(
             "axiom", "ui", "--port", str(port), cwd=folder, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        wait_for(lambda: process.poll() is not None or _answers(web))
+        wait_for(lambda: process.poll() is not None or web.answers())
         assert process.poll() is None, (folder / "ui.log").read_text()
         yield web
     finally:
@@ -132,13 +177,6 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
             process.wait(timeout=30)
         finally:
             _end_group(process.pid)
-
-
-def _answers(web: Web) -> bool:
-    try:
-        return bool(web.ask("{ version }"))
-    except (URLError, ConnectionError, TimeoutError):
-        return False
 
 
 def _end_group(pid: int) -> None:

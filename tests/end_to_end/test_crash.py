@@ -10,22 +10,10 @@ from typing import Any
 
 import pytest
 
-LAUNCH = """
-mutation($params: ExecutionParams!) {
-  launchRun(executionParams: $params) { __typename ... on LaunchRunSuccess { run { runId } } }
-}
-"""
 RUNS = "query { runsOrError { ... on Runs { results { runId status parentRunId tags { key value } } } } }"
 MATERIALIZED = """
 query($id: ID!) { runOrError(runId: $id) { ... on Run { assetMaterializations { assetKey { path } } } } }
 """
-LOCATION = {"repositoryLocationName": "axiom_dagster.definitions", "repositoryName": "__repository__"}
-
-
-def launch(web: Any, config: dict[str, Any]) -> str:
-    run_config = {"ops": {"train": {"config": config}}}
-    params = {"selector": {**LOCATION, "pipelineName": "train_and_eval"}, "runConfigData": run_config}
-    return web.ask(LAUNCH, {"params": params})["launchRun"]["run"]["runId"]
 
 
 def tags_of(run: dict[str, Any]) -> dict[str, str]:
@@ -73,10 +61,10 @@ def test_a_killed_run_worker_is_found_and_retried_and_the_result_is_as_if_it_had
     web: Any, tiny: Callable[..., Any], wait_for: Callable[..., Any]
 ) -> None:
     long = {"total_timesteps": 512 * 60, "checkpoint": {"interval_updates": 5}}
-    undisturbed = launch(web, tiny("undisturbed", **long))
+    undisturbed = web.launch(tiny("undisturbed", **long))
     wait_for(lambda: web.status(undisturbed) == "SUCCESS", seconds=180)
 
-    killed = launch(web, tiny("killed", **long))
+    killed = web.launch(tiny("killed", **long))
     metrics = wait_for(lambda: list(web.home.path.glob("runs/killed-*/train/metrics.jsonl")), seconds=90)[0]
     wait_for(lambda: len(metrics.read_text().splitlines()) >= 12, seconds=90)
     runs = web.ask(RUNS)["runsOrError"]["results"]

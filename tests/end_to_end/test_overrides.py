@@ -23,6 +23,7 @@ from axiom_dagster import (
 )
 from axiom_dagster.definitions import defs
 from resources.home import dagster_instance
+from trainer.pipeline import HookInfo
 
 CARTPOLE: dict[str, Any] = {
     "name": "doors",
@@ -175,3 +176,33 @@ def test_an_analysis_of_this_process_only_runs_and_is_recorded(instance: dg.Dags
     assert handle.manifest("analyze")["ops"]["analyze"]["implementation"] == "function"
     fingerprints = {handle.manifest(stage)["pipeline_fingerprint"] for stage in ("train", "evaluate", "analyze")}
     assert len(fingerprints) == 1
+
+
+def test_hooks_on_every_stage_see_what_it_made_are_counted_and_change_nothing(instance: dg.DagsterInstance) -> None:
+    seen: dict[str, Any] = {}
+
+    def look(value: Any, info: HookInfo) -> None:
+        seen[info.path] = sorted(value) if isinstance(value, dict) else value.done
+
+    def fail(value: Any, info: HookInfo) -> None:
+        raise RuntimeError("not my day")
+
+    plain, watched = TrainAndEvalExperiment(spec_of()), TrainAndEvalExperiment(spec_of())
+    watched.pipeline.watch("train.report", look).watch("evaluate", look).watch("analyze", look, fail)
+    first, second = plain.run(compute=InProcessCompute()), watched.run()
+    assert second.status == "succeeded", second.error
+    files = ["evaluation.png", "learning_curve.png", "results.csv", "results.md"]
+    assert seen == {
+        "train.updates#1.report": 1,
+        "train.updates#2.report": 2,
+        "evaluate": ["CartPole-v1"],
+        "analyze": files,
+    }
+    assert {stage: second.manifest(stage)["hooks"] for stage in ("train", "evaluate", "analyze")} == {
+        "train": {"train.report.look": {"called": 2, "failed": 0}},
+        "evaluate": {"evaluate.look": {"called": 1, "failed": 0}},
+        "analyze": {"analyze.look": {"called": 1, "failed": 0}, "analyze.fail": {"called": 1, "failed": 1}},
+    }
+    for stage in ("train", "evaluate", "analyze"):
+        for name in ("spec_hash", "pipeline_fingerprint", "weights_digest", "eval_results"):
+            assert second.manifest(stage)[name] == first.manifest(stage)[name]
