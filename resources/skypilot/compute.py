@@ -1,7 +1,7 @@
 """The third compute: training on machines rented through SkyPilot; the other stages run on this machine."""
 
 from pathlib import Path
-from typing import Any, Literal, Self, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Self, get_origin
 
 import dagster as dg
 from pydantic import Field, create_model, model_validator
@@ -10,9 +10,11 @@ from pydantic_core import to_jsonable_python
 from resources.local_compute import LocalCompute
 from resources.refusing import refusals_fail_the_step
 from resources.skypilot.job_config import SkypilotJobConfig
-from resources.skypilot.pipes_client import PipesSkyPilotClient
 from resources.typed_config import describe
 from trainer.contract import Manifest, RunDirectory, Stage
+
+if TYPE_CHECKING:
+    from resources.skypilot.pipes_client import PipesSkyPilotClient
 
 REMOTE: tuple[Stage, ...] = ("train",)
 
@@ -20,7 +22,7 @@ REMOTE: tuple[Stage, ...] = ("train",)
 class RentedCompute:
     """Trains through a client, whatever SkyPilot that has, and runs on this machine what is short."""
 
-    def __init__(self, client: PipesSkyPilotClient, local: LocalCompute) -> None:
+    def __init__(self, client: "PipesSkyPilotClient", local: LocalCompute) -> None:
         self._client, self._local = client, local
 
     def run(
@@ -72,6 +74,8 @@ class SkyPilotCompute(Launchpad):
         train_manifest: Path | None = None,
     ) -> Manifest:
         """See `Compute.run`."""
+        # Definitions load without them.
+        from resources.skypilot.pipes_client import PipesSkyPilotClient
         from resources.skypilot.sdk_client import SdkSkyPilot
 
         with refusals_fail_the_step():

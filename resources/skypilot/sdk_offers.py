@@ -74,7 +74,10 @@ def _rows(sky: Any, name: str, count: float, clouds: list[str], region: str | No
     asked = import_module("sky.client.sdk").list_accelerators(
         name_filter=f"^{name}$", region_filter=region, quantity_filter=count, clouds=clouds, require_price=False
     )
-    by_name: dict[str, list[Any]] = sky.get(asked)
+    try:
+        by_name: dict[str, list[Any]] = sky.get(asked)
+    except ValueError:  # what Slurm and Kubernetes say of an accelerator that they do not have
+        return []
     return [row for rows in by_name.values() for row in rows if row.accelerator_count == count]
 
 

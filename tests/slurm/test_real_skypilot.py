@@ -92,3 +92,14 @@ def test_the_gpus_of_the_cluster_are_an_offer_of_unknown_price(place: Place) -> 
 
 def test_the_enabled_infrastructure_is_the_cluster(place: Place) -> None:
     assert list(place.sky.enabled_infra()) == ["slurm"]
+
+
+def test_a_launch_that_waits_for_machines_is_pending_until_its_cluster_is_removed(place: Place) -> None:
+    name, cluster = place.name("waits"), "axiom-waits"
+    request = place.sky.launch({**place.task(name, "true"), "num_nodes": 3}, name, "cluster", cluster)
+    assert list(place.sky.pending(name)) == [request]
+    place.sky.down(cluster)
+    assert list(place.sky.pending(name)) == []
+    with pytest.raises(SkyPilotError):
+        place.sky.launched(request, name, "cluster", cluster)
+    assert list(place.sky.find(name, "cluster", cluster)) == []
