@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -42,9 +43,11 @@ CARTPOLE: dict[str, Any] = {
 }
 
 
-def cartpole(updates: int) -> TrainAndEvalSpec:
+def cartpole(updates: int, changes: Mapping[str, Any] = MappingProxyType({})) -> TrainAndEvalSpec:
     """A spec that trains for so many short updates, with a checkpoint after each five."""
-    return TrainAndEvalSpec.accept({**CARTPOLE, "trainer": {**CARTPOLE["trainer"], "total_timesteps": 256 * updates}})
+    return TrainAndEvalSpec.accept(
+        {**CARTPOLE, **changes, "trainer": {**CARTPOLE["trainer"], "total_timesteps": 256 * updates}}
+    )
 
 
 @dataclass
@@ -57,6 +60,7 @@ class DagsterSide:
     config: Mapping[str, Any] = field(default_factory=dict)
     local: bool = False
     code: Path = TRAINER
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def job_config(self) -> SkypilotJobConfig:
@@ -72,7 +76,7 @@ class DagsterSide:
         return dg.materialize(
             [train_asset()],
             resources={**op_resources(), "compute": compute, "manifests": ManifestStore(home=str(self.home))},
-            run_config=run_config_of(cartpole(self.updates)),
+            run_config=run_config_of(cartpole(self.updates, self.changes)),
             instance=dagster_instance(self.home),
             tags=tags,
             raise_on_error=False,

@@ -15,6 +15,7 @@ from resources.home import dagster_instance
 from resources.skypilot.remote import JobState
 from tests.resources.skypilot.dagster_side import DagsterSide, wait_for
 from tests.resources.skypilot.fake_skypilot import FakeSkyPilot
+from trainer.contract import RunDirectory, read_manifest
 
 LONG = 120
 
@@ -59,6 +60,21 @@ def test_a_rented_training_gives_what_a_training_here_gives(
     assert (side.run.path / side.manifest.checkpoint.path).is_file()
     assert (side.sky.launches, side.materializations) == (1, 1)
     assert not (side.run.stage("train") / "skypilot" / "workdir").exists()
+
+
+def test_a_training_begins_with_the_checkpoint_of_another_run_over_there_as_here(side: DagsterSide) -> None:
+    assert side.train().success
+    name = side.run.instance_name
+    side.updates, side.changes = 20, {"resume_from": {"run": name}}
+    rented = side.train()
+    assert rented.success, failure_of(rented)
+    side.local = True
+    assert side.train().success
+    others = [RunDirectory(path) for path in (side.home / "runs").iterdir() if path.name != name]
+    manifests = [read_manifest(run.manifest_file("train")) for run in others]
+    assert sorted(manifest.compute.kind for manifest in manifests if manifest.compute) == ["local", "skypilot"]
+    assert len({manifest.weights_digest for manifest in manifests}) == 1
+    assert len({manifest.parents["resume_from"] for manifest in manifests}) == 1
 
 
 def test_the_log_of_the_run_has_the_progress_the_job_and_its_cost(side: DagsterSide) -> None:
@@ -177,7 +193,7 @@ def test_a_preempted_job_goes_on_from_its_checkpoint_to_the_same_result(side: Da
     assert (side.sky.launches, side.materializations) == (1, 1)
 
 
-def test_of_two_watchers_the_older_leaves_at_once_and_the_younger_returns(side: DagsterSide) -> None:
+def test_of_two_watchers_the_older_leaves_at_once_and_the_younger_stays_to_the_end(side: DagsterSide) -> None:
     side.updates = 100_000
     with side.started() as older:
         wait_for(lambda: side.updates_done() > 2)
