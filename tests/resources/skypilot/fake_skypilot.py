@@ -216,6 +216,14 @@ class FakeSkyPilot:
                 time.sleep(0.1)
 
 
+def _contents(mounts: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """Every file of the mounts, folders file by file: where it goes, and what is in it."""
+    for remote, local in mounts.items():
+        place = Path(local)
+        for file in (file for file in place.rglob("*") if file.is_file()) if place.is_dir() else (place,):
+            yield f"{remote}/{file.relative_to(place)}".removesuffix("/."), file.read_bytes()
+
+
 class Runner:
     """The process that launches one job and stays with it to its end."""
 
@@ -255,7 +263,7 @@ class Runner:
         kept = self.place / "workdir"
         if not kept.exists():
             shutil.copytree(self.task["workdir"], kept)
-            self.mounts = {remote: Path(local).read_bytes() for remote, local in self.task["file_mounts"].items()}
+            self.mounts = dict(_contents(self.task["file_mounts"]))
         for remote, content in self.mounts.items():
             target = self.machine / remote.removeprefix("~/")
             target.parent.mkdir(parents=True, exist_ok=True)
