@@ -28,7 +28,7 @@ run: $(READY) ## Run the main job on the defaults: train, evaluate, analyze; the
 test: $(READY) ## Run the tests (the browser's skip where chromium is missing; `make debian` installs it).
 	$(BIN)/python -m pytest -m "not slow and not skypilot"
 
-test-slow: $(READY) ## Run the tests that take longer than a minute each.
+test-slow: $(READY) ## Run the tests that take longer than a minute each, or are many of a kind.
 	$(BIN)/python -m pytest -m "slow and not skypilot"
 
 test-skypilot: $(READY) ## Run the tests of real SkyPilot launches, as root (`make debian-slurm` installs what they need).

@@ -162,6 +162,7 @@ def test_what_the_sample_cannot_take_ends_with_two_and_leaves_nothing(
     assert not home.exists()
 
 
+@pytest.mark.slow
 def test_the_sample_runs_both_jobs_on_this_machine(home: Path, tmp_path: Path) -> None:
     values = [word for value in TINY for word in ("--set", value)]
     done = recipe(tmp_path, "--compute=local", "--json", *values)
@@ -286,6 +287,7 @@ def test_a_bad_value_of_a_later_job_is_refused_before_the_first_begins(home: Pat
     assert not home.exists()
 
 
+@pytest.mark.slow
 def test_jobs_are_launched_and_loaded_again_by_their_ids(home: Path, sky: FakeSkyPilot) -> None:
     rented = SkypilotJobConfig(gpus=0, python=sys.executable, poll_seconds=0.2)
 

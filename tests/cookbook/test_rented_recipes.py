@@ -42,6 +42,7 @@ def test_the_arena_is_shown_with_the_seeds_options(recipe, tmp_path: Path) -> No
     assert not (tmp_path / "home").exists()
 
 
+@pytest.mark.slow
 def test_the_arena_runs_on_this_machine(recipe) -> None:
     values = [f"--set={value}" for value in TINY]
     done = recipe("arena_experiment", "--compute=local", "--json", *values)

@@ -62,6 +62,7 @@ def test_a_rented_training_gives_what_a_training_here_gives(
     assert not (side.run.stage("train") / "skypilot" / "workdir").exists()
 
 
+@pytest.mark.slow
 def test_a_training_begins_with_the_checkpoint_of_another_run_over_there_as_here(side: DagsterSide) -> None:
     assert side.train().success
     name = side.run.instance_name
@@ -97,6 +98,7 @@ def test_the_log_of_the_run_has_the_progress_the_job_and_its_cost(side: DagsterS
     assert "did not receive" not in words
 
 
+@pytest.mark.slow
 def test_a_second_run_uses_the_cluster_again_and_has_a_job_of_its_own(side: DagsterSide) -> None:
     side.config = {"artifacts": ""}
     first, second = side.train(), side.train()
@@ -166,6 +168,7 @@ def test_terminating_the_run_ends_the_job_before_the_run_ends(side: DagsterSide)
     assert side.sky.processes() == []
 
 
+@pytest.mark.slow
 def test_a_process_that_is_merely_stopped_leaves_its_job_to_the_next_try(side: DagsterSide) -> None:
     side.updates = LONG
     with side.started() as process:
@@ -193,6 +196,7 @@ def test_a_preempted_job_goes_on_from_its_checkpoint_to_the_same_result(side: Da
     assert (side.sky.launches, side.materializations) == (1, 1)
 
 
+@pytest.mark.slow
 def test_of_two_watchers_the_older_leaves_at_once_and_the_younger_stays_to_the_end(side: DagsterSide) -> None:
     side.updates = 100_000
     with side.started() as older:

@@ -152,7 +152,7 @@ def endless(small, **changes) -> TrainAndEvalSpec:
     return small(trainer={"total_timesteps": 10_000_000, "checkpoint": {"interval_updates": 1000}}, **changes)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["steps", *(pytest.param(way, marks=pytest.mark.slow) for way in list(WAYS)[1:])])
 def test_two_processes_train_the_agent_of_one(way, small, start, trained, together, own_module):
     own_module("noisy", NOISY)
     spec = small(**WAYS[way])
@@ -186,6 +186,7 @@ def test_both_processes_hold_the_same_bits_and_so_does_a_second_run(small, start
     assert len(set(found)) == 1
 
 
+@pytest.mark.slow
 def test_torchrun_starts_them_and_only_the_first_one_speaks(small, start):
     run = start(small())
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
@@ -197,6 +198,7 @@ def test_torchrun_starts_them_and_only_the_first_one_speaks(small, start):
     assert sorted(file.name for file in run.path.iterdir()) == ["run.yaml", "train"]
 
 
+@pytest.mark.slow
 def test_all_killed_and_started_again_they_end_as_if_never_killed(small, start, together):
     updates = {"total_timesteps": 256 * 40, "checkpoint": {"interval_updates": 4, "keep": 2}}
     whole, killed = (start(small(trainer=updates), name) for name in ("whole", "killed"))
@@ -240,6 +242,7 @@ def test_where_one_fails_the_whole_stage_fails_with_its_error(small, start, toge
     assert "rank 1 of 2 failed: ArithmeticError: no pay here" in manifest.error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", [[0], [1], [0, 1]])
 def test_where_any_is_told_to_stop_all_stop_and_the_stage_is_cancelled(told, small, start, together):
     run = start(endless(small))
@@ -317,6 +320,7 @@ def test_a_process_without_a_number_is_refused(tmp_path):
     assert "torchrun" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_repetition_in_one_process_names_the_number_of_processes_as_a_difference(small, start, together, tmp_path):
     run = start(small())
     ended(together(*train(run)))
@@ -327,6 +331,7 @@ def test_a_repetition_in_one_process_names_the_number_of_processes_as_a_differen
     assert "differs: world_size: 2 → 1" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_spec_file_begins_one_run_for_all(tmp_path, small, together):
     source = tmp_path / "source"
     begin_run(small(), RunDirectory(source))
