@@ -78,6 +78,7 @@ def test_a_training_begins_with_the_checkpoint_of_another_run_over_there_as_here
     assert len({manifest.parents["resume_from"] for manifest in manifests}) == 1
 
 
+@pytest.mark.slow
 def test_the_log_of_the_run_has_the_progress_the_job_and_its_cost(side: DagsterSide) -> None:
     side.config = {"hourly_dollars": 36.0, "max_runtime_minutes": 60}
     result = side.train()
@@ -107,6 +108,7 @@ def test_a_second_run_uses_the_cluster_again_and_has_a_job_of_its_own(side: Dags
     assert len({job.name for job in side.sky.jobs()}) == 2
 
 
+@pytest.mark.slow
 def test_after_a_kill_in_mid_training_the_next_try_takes_the_job_up_again(side: DagsterSide, digest_here: Any) -> None:
     side.updates = LONG
     with side.started() as process:
@@ -181,6 +183,7 @@ def test_a_process_that_is_merely_stopped_leaves_its_job_to_the_next_try(side: D
     assert (side.sky.launches, side.materializations) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_preempted_job_goes_on_from_its_checkpoint_to_the_same_result(side: DagsterSide, digest_here: Any) -> None:
     side.updates = LONG
     with side.started() as process:
