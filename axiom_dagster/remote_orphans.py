@@ -51,7 +51,7 @@ def unknown_jobs(home: Path | None = None, sky: SkyPilot | None = None) -> Itera
     known = {record.name for _, record, _ in job_records(home)}
     if not known:
         return
-    from resources.skypilot.service import instance_name_of
+    from resources.skypilot.task import instance_name_of
 
     sky = sky or _skypilot()
     try:
@@ -91,7 +91,7 @@ def _now(job: RemoteJob, record: JobRecord, sky: SkyPilot) -> RemoteJob:
 
 def _launched(record: JobRecord, sky: SkyPilot) -> RemoteJob | None:
     """The job of a launch whose end nobody saw; none while it is under way, and where it came to nothing."""
-    if sky.pending(record.name):
+    if sky.pending(name=record.name):
         return None
     return next(iter(sky.find(record.name, record.mode, record.cluster)), None)
 

@@ -16,7 +16,8 @@ from resources.skypilot.costs import accrued_dollars
 from resources.skypilot.job_config import SkypilotJobConfig
 from resources.skypilot.pipes_client import PipesSkyPilotClient
 from resources.skypilot.remote import RemoteJob, SkyPilot
-from resources.skypilot.service import JobRow, SkyPilotService, instance_name_of
+from resources.skypilot.service import JobRow, SkyPilotService
+from resources.skypilot.task import instance_name_of
 from trainer.contract import Refused
 
 

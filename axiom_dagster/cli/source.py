@@ -20,6 +20,7 @@ from trainer.contract import (
     set_values,
 )
 from trainer.contract.override_text import set_overrides
+from trainer.contract.run_directory import imported_first
 
 PRESETS: dict[str, Callable[[], TrainAndEvalSpec]] = {"arena": create_experiment, "quick": create_quick_experiment}
 
@@ -57,11 +58,9 @@ def _spec_of_recipe(path: Path) -> TrainAndEvalSpec:
 
 
 def _run_recipe(path: Path) -> Any:
-    # A recipe may import its neighbours, as when it is run with `python`.
-    sys.path.insert(0, str(path.parent.absolute()))
+    # A recipe may import its neighbours, as when it is run with `python`. Standard output is for answers.
     try:
-        # Standard output is for answers.
-        with redirect_stdout(sys.stderr):
+        with imported_first(path.parent.absolute()), redirect_stdout(sys.stderr):
             names = runpy.run_path(str(path), run_name="recipe")
             return names["create"]() if "spec" not in names and callable(names.get("create")) else names.get("spec")
     except Refused:
@@ -71,5 +70,3 @@ def _run_recipe(path: Path) -> Any:
     except Exception as error:
         line = next((f.lineno for f in reversed(extract_tb(error.__traceback__)) if f.filename == str(path)), "?")
         raise Refused.one("recipe", str(path), f"line {line}: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove(str(path.parent.absolute()))

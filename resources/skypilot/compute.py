@@ -10,13 +10,12 @@ from pydantic_core import to_jsonable_python
 from resources.local_compute import LocalCompute
 from resources.refusing import refusals_fail_the_step
 from resources.skypilot.job_config import SkypilotJobConfig
+from resources.skypilot.task import REMOTE_STAGES
 from resources.typed_config import describe
 from trainer.contract import Manifest, RunDirectory, Stage
 
 if TYPE_CHECKING:
     from resources.skypilot.pipes_client import PipesSkyPilotClient
-
-REMOTE: tuple[Stage, ...] = ("train",)
 
 
 class RentedCompute:
@@ -33,7 +32,7 @@ class RentedCompute:
         train_manifest: Path | None = None,
     ) -> Manifest:
         """See `Compute.run`. An interrupt that no user asked for leaves the job running for the next try."""
-        if stage not in REMOTE:
+        if stage not in REMOTE_STAGES:
             return self._local.run(context, stage, run_directory, train_manifest)
         return self._client.run(context=context, stage=stage, run_directory=run_directory).manifest
 

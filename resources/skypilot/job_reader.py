@@ -7,23 +7,16 @@ here that happens once.
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import dagster as dg
 from dagster_pipes import PIPES_PROTOCOL_VERSION, PipesMessage, PipesParams
 
 from resources.skypilot.job_record import JobFolder
+from resources.skypilot.log_stream import LogStream
 from resources.skypilot.remote import LogRequest, RemoteJob, SkyPilot
 
 DRAIN_SECONDS = 30.0
-
-
-class Ended(Protocol):
-    """Whether a log has ended."""
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it has, or for `timeout` seconds; whether it has."""
-        ...
 
 
 class JobLogReader(dg.PipesMessageReader):
@@ -32,10 +25,10 @@ class JobLogReader(dg.PipesMessageReader):
     def __init__(self, sky: SkyPilot, folder: JobFolder, say: Callable[[str], Any]) -> None:
         self._sky, self._folder, self._say = sky, folder, say
         self._handler: dg.PipesMessageHandler | None = None
-        self._stream: Any = None
+        self._stream: LogStream | None = None
         self._opened = self._closed = False
         self._done = -1
-        self.last_progress = time.monotonic()
+        self._began = self.last_progress = time.monotonic()
 
     @property
     def expected_writer_count(self) -> int:
@@ -53,7 +46,6 @@ class JobLogReader(dg.PipesMessageReader):
 
     def follow(self, job: RemoteJob) -> None:
         """Read the job's log from where it was left, in a thread of its own."""
-        from resources.skypilot.log_stream import LogStream
 
         def request() -> LogRequest:
             return self._sky.log_request(job)
@@ -66,11 +58,11 @@ class JobLogReader(dg.PipesMessageReader):
     @property
     def last_heard(self) -> float:
         """When the job last said anything, on the monotonic clock."""
-        return self._stream.last_heard
+        return self._stream.last_heard if self._stream else self._began
 
     def wait(self, seconds: float) -> bool:
         """Wait until the log has ended, or so long; whether it has."""
-        return cast("Ended", self._stream.ended).wait(seconds)
+        return self._stream is not None and self._stream.ended.wait(seconds)
 
     def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """The job has ended: wait for its last words, and close the session."""

@@ -5,6 +5,7 @@ What is intended is written down before it is done. Whoever comes later looks fo
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,10 +16,11 @@ from resources.skypilot.task import Task
 from trainer.contract import Lease
 
 SETTLE_SECONDS = 5.0
+LAUNCH_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class IntendedJob:
     """What would be launched, and for whom. `make_task` is called only if it is: it copies the code."""
 
     name: str
@@ -32,6 +34,18 @@ class Plan:
         """Whether this very try launched the job of the record."""
         return (record.run_id, record.retry_number) == (self.run_id, self.retry_number)
 
+    def record(self, **more: Any) -> JobRecord:
+        """A record of it, begun now."""
+        return JobRecord(
+            name=self.name,
+            mode=self.mode,
+            cluster=self.cluster,
+            run_id=self.run_id,
+            retry_number=self.retry_number,
+            intended_at=datetime.now(UTC),
+            **more,
+        )
+
 
 @dataclass(frozen=True)
 class Launching:
@@ -43,7 +57,7 @@ class Launching:
     say: Callable[[str], Any]
     settle_seconds: float = SETTLE_SECONDS
 
-    def adopt_or_launch(self, plan: Plan) -> RemoteJob:
+    def adopt_or_launch(self, wanted: IntendedJob) -> RemoteJob:
         """The job: the one that is there, unless it ended without success and this is a new try, else a new one.
 
         Raises `SkyPilotError` where SkyPilot could not launch it, with nothing left running, and `Superseded` where
@@ -51,16 +65,17 @@ class Launching:
         """
         with self.folder.launching():
             self.lease.hold()
-            job = self._found(plan)
-            requested = None if job else self._request(plan)
-        return self._noted(job or self._launched(requested), plan)
+            found = self._found(wanted) or self._request(wanted)
+        # Outside the lock: machines may be long in coming.
+        job = self._launched(found) if isinstance(found, JobRecord) else found
+        return self._noted(job, wanted)
 
-    def _found(self, plan: Plan) -> RemoteJob | None:
+    def _found(self, wanted: IntendedJob) -> RemoteJob | None:
         """The job to go on with; none: launch."""
         record = self.folder.read()
         if record is None:
-            return _best(self.sky.find(plan.name, plan.mode, plan.cluster), new_try=True)
-        new_try = not plan.is_of(record)
+            return _best(self.sky.find(wanted.name, wanted.mode, wanted.cluster), new_try=True)
+        new_try = not wanted.is_of(record)
         if record.state == "requested" and (job := self._requested(record, new_try)):
             return _best([job], new_try)
         job = _best(self._look(record), new_try)
@@ -81,54 +96,31 @@ class Launching:
 
     def _look(self, record: JobRecord) -> Iterator[RemoteJob]:
         """Every job of the record's name, those that are only requested too."""
-        for request in self.sky.pending(record.name):
+        for request in self.sky.pending(name=record.name):
             yield self.sky.launched(request, record.name, record.mode, record.cluster)
         yield from self.sky.find(record.name, record.mode, record.cluster)
 
-    def _request(self, plan: Plan) -> JobRecord:
+    def _request(self, wanted: IntendedJob) -> JobRecord:
         before = self.folder.read()
-        task, price = plan.make_task()
-        record = JobRecord(
-            name=plan.name,
-            mode=plan.mode,
-            cluster=plan.cluster,
-            state="intended",
-            launches=before.launches + 1 if before else 1,
-            run_id=plan.run_id,
-            retry_number=plan.retry_number,
-            intended_at=datetime.now(UTC),
-            dollars_per_hour=price,
-        )
+        task, price = wanted.make_task()
+        launches = before.launches + 1 if before else 1
+        record = wanted.record(state="intended", launches=launches, dollars_per_hour=price)
         self.folder.write(record)
-        self.say(f"launching {plan.name}" + (f" on cluster {plan.cluster}" if plan.cluster else " as a managed job"))
-        request = self.sky.launch(task, plan.name, plan.mode, plan.cluster)
+        self.say(f"launching {wanted.name} {f'on cluster {wanted.cluster}' if wanted.cluster else 'as a managed job'}")
+        request = self.sky.launch(task, wanted.name, wanted.mode, wanted.cluster)
         return self.folder.write(record, state="requested", request_id=request)
 
-    def _launched(self, record: JobRecord | None) -> RemoteJob:
-        assert record is not None
+    def _launched(self, record: JobRecord) -> RemoteJob:
         try:
             return self.sky.launched(record.request_id or "", record.name, record.mode, record.cluster)
         except SkyPilotError:
-            if record.cluster:
-                self._leave_nothing_on(record.cluster)
+            # SkyPilot does not take a cluster down whose launch failed.
+            if record.cluster and _is_free(self.sky, record.cluster, but_for=record.name):
+                self.sky.down(record.cluster)
             raise
 
-    def _leave_nothing_on(self, cluster: str) -> None:
-        """SkyPilot does not take a cluster down whose launch failed; here it goes, unless it has other work."""
-        busy = [job for job in self.sky.jobs() if job.cluster == cluster and not job.state.final]
-        if not busy:
-            self.sky.down(cluster)
-
-    def _noted(self, job: RemoteJob, plan: Plan) -> RemoteJob:
-        record = self.folder.read() or JobRecord(
-            name=plan.name,
-            mode=plan.mode,
-            cluster=plan.cluster,
-            state="launched",
-            run_id=plan.run_id,
-            retry_number=plan.retry_number,
-            intended_at=datetime.now(UTC),
-        )
+    def _noted(self, job: RemoteJob, wanted: IntendedJob) -> RemoteJob:
+        record = self.folder.read() or wanted.record(state="launched")
         self.folder.write(record, state="launched", job=job)
         return job
 
@@ -142,16 +134,40 @@ def _best(jobs: Iterator[RemoteJob] | Sequence[RemoteJob], new_try: bool) -> Rem
     return None
 
 
-def remove(sky: SkyPilot, record: JobRecord, poll_seconds: float, settle_seconds: float = SETTLE_SECONDS) -> None:
-    """Cancel every job of the record's name and wait until none of them is left; one on its way is waited for."""
+def _is_free(sky: SkyPilot, cluster: str, but_for: str) -> bool:
+    """Whether no job but those of the name `but_for` is on the cluster, or on its way to it."""
+    others = [job for job in sky.jobs() if job.cluster == cluster and not job.state.final and job.name != but_for]
+    return not others and set(sky.pending(cluster=cluster)) <= set(sky.pending(name=but_for))
+
+
+def remove(
+    sky: SkyPilot,
+    record: JobRecord,
+    poll_seconds: float,
+    settle_seconds: float = SETTLE_SECONDS,
+    launch_seconds: float = LAUNCH_SECONDS,
+) -> None:
+    """Cancel every job of the record's name and wait until none of them is left.
+
+    One on its way is waited for: on a cluster of ours for `launch_seconds`, since one that has no machines yet may wait
+    for hours. Then the cluster goes, unless others use it.
+    """
     if record.state == "intended":
         time.sleep(settle_seconds)
-    for request in sky.pending(record.name):
-        try:
-            sky.launched(request, record.name, record.mode, record.cluster)
-        except SkyPilotError:
-            continue
+    _end_requests(sky, record, poll_seconds, launch_seconds)
     while alive := [job for job in sky.find(record.name, record.mode, record.cluster) if not job.state.final]:
         for job in alive:
             sky.cancel(job)
         time.sleep(poll_seconds)
+
+
+def _end_requests(sky: SkyPilot, record: JobRecord, poll_seconds: float, launch_seconds: float) -> None:
+    end = time.monotonic() + launch_seconds
+    while record.cluster and sky.pending(name=record.name):
+        if time.monotonic() > end and _is_free(sky, record.cluster, but_for=record.name):
+            sky.down(record.cluster)
+            return
+        time.sleep(poll_seconds)
+    for request in sky.pending(name=record.name):
+        with suppress(SkyPilotError):
+            sky.launched(request, record.name, record.mode, record.cluster)

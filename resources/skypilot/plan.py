@@ -13,7 +13,7 @@ from resources.skypilot.costs import Estimate, estimate_of
 from resources.skypilot.job_config import SkypilotJobConfig
 from resources.skypilot.job_record import JobFolder
 from resources.skypilot.remote import Offer, SkyPilot, SkyPilotError
-from resources.skypilot.task import HIDDEN, Task, preview, task_of
+from resources.skypilot.task import HIDDEN, Task, mounts_of, preview, task_of
 from trainer.contract import Problem, Refused, RunDirectory, TrainAndEvalSpec, begin_run, spec_yaml
 
 SET_AT_LAUNCH = {name: "<set at launch>" for name in ("DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES")}
@@ -116,6 +116,7 @@ def _task(spec: TrainAndEvalSpec, config: SkypilotJobConfig, name: str) -> tuple
             threads=spec.system.torch_threads,
             bootstrap=SET_AT_LAUNCH,
             secrets=dict.fromkeys(config.secrets, HIDDEN),
+            mounts=mounts_of(spec, axiom_home() / "runs"),
         )
     return task, preview(task).replace(folder, str(axiom_home() / "runs"))
 

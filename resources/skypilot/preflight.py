@@ -4,7 +4,6 @@ One probe is written where artifacts are to be kept, and removed again.
 """
 
 import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from netrc import NetrcParseError, netrc
 from pathlib import Path
@@ -13,8 +12,10 @@ from resources.skypilot.artifacts import require_writable
 from resources.skypilot.job_config import SkypilotJobConfig
 from resources.skypilot.plan import plan_of
 from resources.skypilot.remote import SkyPilot, SkyPilotError
+from resources.skypilot.task import secrets_of
 from trainer.contract import Problem, Refused, TrainAndEvalSpec
 from trainer.contract.code_files import TRAINER
+from trainer.contract.git import GitFailed, git
 
 WANDB_KEY = "WANDB_API_KEY"
 WANDB_HOST = "api.wandb.ai"
@@ -80,16 +81,10 @@ _SKIP = ", or give --git-check=false (the run then records a patch)"
 
 def _git(folder: Path, *words: str) -> str | None:
     """What git says; none where it refuses or is not there."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment = {**inherited, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-    command = ["git", "-c", "core.fsmonitor=false", *words]
     try:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=20, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
+        return git(folder, *words).decode(errors="replace")
+    except GitFailed:
         return None
-    return done.stdout
 
 
 def _infra_problems(sky: SkyPilot, wanted: Mapping[str, None]) -> Iterator[Problem]:
@@ -145,11 +140,11 @@ def _has_netrc(environment: Mapping[str, str]) -> bool:
 
 
 def _secret_problems(config: SkypilotJobConfig, environment: Mapping[str, str]) -> Iterator[Problem]:
-    for name in config.secrets:
-        if not environment.get(name):
-            yield Problem(
-                "skypilot.secrets", name, "is not set in this environment; set it, or take it out of `secrets`"
-            )
+    """Secrets that are not set here."""
+    try:
+        secrets_of(config, environment)
+    except Refused as refused:
+        yield from refused.problems
 
 
 def _artifact_problems(place: str) -> Iterator[Problem]:

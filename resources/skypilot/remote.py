@@ -89,8 +89,8 @@ class SkyPilot(Protocol):
         """The job that a launch request led to; waits until the request has ended."""
         ...
 
-    def pending(self, name: str) -> Sequence[str]:
-        """The launch requests for a job of this name that have not ended."""
+    def pending(self, *, name: str | None = None, cluster: str | None = None) -> Sequence[str]:
+        """The launch requests that have not ended, for a job of this name, or on this cluster, or both."""
         ...
 
     def find(self, name: str, mode: Mode, cluster: str | None = None) -> Sequence[RemoteJob]:
@@ -110,7 +110,7 @@ class SkyPilot(Protocol):
         ...
 
     def down(self, cluster: str) -> None:
-        """Remove a cluster and all that runs on it; nothing happens where there is none."""
+        """Remove a cluster, all that runs on it and all requests that wait for it; nothing happens without one."""
         ...
 
     def log_request(self, job: RemoteJob) -> LogRequest:

@@ -64,9 +64,10 @@ def launched(arguments: Arguments) -> dict[str, Any]:
 
 
 def pending(arguments: Arguments) -> list[str]:
-    """The launch requests of this job name that have not ended."""
+    """The launch requests of this job name, or on this cluster, that have not ended."""
     requests = _sky().api_status(all_status=False)
-    return [request.request_id for request in requests if _launches(request, arguments["name"])]
+    wanted = arguments["name"], arguments["cluster"]
+    return [request.request_id for request in requests if _launches(request, *wanted)]
 
 
 def find(arguments: Arguments) -> list[dict[str, Any]]:
@@ -157,15 +158,18 @@ def _request(
     return _as_plain(LogRequest(url=str(request.url), headers=headers, body=body))
 
 
-def _launches(request: Any, name: str) -> bool:
-    """Whether this request launches a job of this name: `body.name`, or a document of the task's YAML, says so."""
+def _launches(request: Any, name: str | None, cluster: str | None) -> bool:
+    """Whether this request launches a job of this name, on this cluster; none: whatever it is."""
     if request.name.removeprefix("sky.") not in _LAUNCHES:
         return False
     body: dict[str, Any] = json.loads(request.request_body or "null") or {}
     if body.get("is_launched_by_jobs_controller"):  # a managed job's own cluster, under the job's name
         return False
+    if cluster is not None and body.get("cluster_name") != cluster:
+        return False
+    # The body says it, or a document of the task's YAML.
     documents: Iterator[dict[str, Any] | None] = yaml.safe_load_all(body.get("task") or "")
-    return body.get("name") == name or any((one or {}).get("name") == name for one in documents)
+    return name in (None, body.get("name")) or any((one or {}).get("name") == name for one in documents)
 
 
 def _managed(*, refresh: bool, job_ids: list[int] | None = None) -> list[RemoteJob]:

@@ -55,9 +55,9 @@ class SdkSkyPilot:
         answer = self._ask("launched", request_id=request_id, name=name, mode=mode, cluster=cluster)
         return RemoteJob.model_validate(answer)
 
-    def pending(self, name: str) -> Sequence[str]:
+    def pending(self, *, name: str | None = None, cluster: str | None = None) -> Sequence[str]:
         """See `SkyPilot`."""
-        return self._ask("pending", name=name)
+        return self._ask("pending", name=name, cluster=cluster)
 
     def find(self, name: str, mode: Mode, cluster: str | None = None) -> Sequence[RemoteJob]:
         """See `SkyPilot`."""

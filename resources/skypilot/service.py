@@ -7,10 +7,8 @@ from typing import Any
 
 from resources.skypilot.log_view import shown_lines
 from resources.skypilot.remote import OURS, JobState, Mode, RemoteJob, SkyPilot
-from resources.skypilot.task import Task
+from resources.skypilot.task import Task, instance_name_of
 from trainer.contract import Refused, nearest
-
-STAGES = ("train", "evaluate")
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ class SkyPilotService:
         mode: Mode = "cluster" if cluster else "managed"
         if not name.startswith(OURS):
             raise Refused.one("task.name", name, f"begins with {OURS!r}, else nobody would find the job again")
-        for request in self.sky.pending(name):
+        for request in self.sky.pending(name=name):
             return self.sky.launched(request, name, mode, cluster)
         for job in self.sky.find(name, mode, cluster):
             if not job.state.final:
@@ -146,14 +144,6 @@ def get_skypilot_service(sky: SkyPilot | None = None) -> SkyPilotService:
     from resources.skypilot.sdk_client import SdkSkyPilot
 
     return SkyPilotService(sky or SdkSkyPilot())
-
-
-def instance_name_of(job_name: str) -> str:
-    """The instance name of the run that a job of ours belongs to: `axiom-<instance name>-<stage>`."""
-    name = job_name.removeprefix(OURS)
-    for stage in STAGES:
-        name = name.removesuffix(f"-{stage}")
-    return name
 
 
 def _cell(value: object) -> str:

@@ -11,7 +11,8 @@ import yaml
 from resources.skypilot.job_config import ANY_OF, SkypilotJobConfig
 from resources.skypilot.remote import OURS
 from resources.skypilot.workdir import EXPERIMENTS, REQUIREMENTS
-from trainer.contract import Refused, RunDirectory, Stage, redacted
+from trainer.contract import Problem, Refused, RunDirectory, Stage, TrainAndEvalSpec, redacted
+from trainer.contract.resume import run_to_resume
 
 WORKDIR = "~/sky_workdir"
 ENVIRONMENT = "~/.axiom-trainer"
@@ -20,12 +21,22 @@ TIMED_OUT = 124
 KILL_AFTER_SECONDS = 60
 HIDDEN = "<redacted>"
 
+REMOTE_STAGES: tuple[Stage, ...] = ("train",)
+
 Task = dict[str, Any]
 
 
 def job_name(instance_name: str, stage: Stage) -> str:
     """Our own id of the job: the same for every try at a stage of a run."""
     return f"{OURS}{instance_name}-{stage}"
+
+
+def instance_name_of(job_name: str) -> str:
+    """The instance name of the run that a job of ours belongs to."""
+    name = job_name.removeprefix(OURS)
+    for stage in REMOTE_STAGES:
+        name = name.removesuffix(f"-{stage}")
+    return name
 
 
 def cluster_of(config: SkypilotJobConfig, experiment: str) -> str | None:
@@ -40,8 +51,14 @@ def remote_run_directory(instance_name: str) -> str:
     return f"{WORKDIR}/.axiom/runs/{instance_name}"
 
 
-def mounts_of(begins_with: RunDirectory) -> dict[str, str]:
-    """What a training needs of another run whose checkpoint it begins with, by where that lies on its machine."""
+def mounts_of(spec: TrainAndEvalSpec, runs: Path) -> dict[str, str]:
+    """What a training needs of the run whose checkpoint it begins with, if any, by where that lies on its machine.
+
+    `runs` is the folder of all runs; raises `Refused` where the run is not there or has no such checkpoint.
+    """
+    if spec.resume_from is None:
+        return {}
+    begins_with = run_to_resume(spec.resume_from, runs)
     there = remote_run_directory(begins_with.instance_name)
     needed = [begins_with.spec_file, begins_with.manifest_file("train"), begins_with.checkpoints]
     return {f"{there}/{begins_with.relative(path)}": str(path) for path in needed if path.exists()}
@@ -83,10 +100,10 @@ def task_of(
 
 def secrets_of(config: SkypilotJobConfig, environment: Mapping[str, str]) -> dict[str, str]:
     """The values of the config's secrets; raises `Refused` with all that are not set."""
-    missing = [name for name in config.secrets if not environment.get(name)]
+    why = "is not set in this environment, and the job asks for it; set it, or take it out of `secrets`"
+    missing = [Problem("skypilot.secrets", name, why) for name in config.secrets if not environment.get(name)]
     if missing:
-        why = "not set in this environment, and the job asks for it; set it, or take it out of `secrets`"
-        raise Refused.one("skypilot.secrets", ", ".join(missing), why)
+        raise Refused(missing)
     return {name: environment[name] for name in config.secrets}
 
 

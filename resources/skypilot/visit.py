@@ -14,7 +14,7 @@ from resources.skypilot.costs import Estimate, estimate_of
 from resources.skypilot.job_config import SkypilotJobConfig
 from resources.skypilot.job_reader import JobLogReader
 from resources.skypilot.job_record import JobFolder
-from resources.skypilot.launching import Launching, Plan, remove
+from resources.skypilot.launching import IntendedJob, Launching, remove
 from resources.skypilot.preflight import require_committed
 from resources.skypilot.remote import JobState, RemoteJob, SkyPilot, SkyPilotError
 from resources.skypilot.task import (
@@ -40,7 +40,6 @@ from trainer.contract import (
     redacted,
     write_text,
 )
-from trainer.contract.resume import run_to_resume
 
 ENDING = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
 CANCEL_POLL_SECONDS = 2.0
@@ -68,8 +67,7 @@ class Visit:
     def ended_job(self, bootstrap: Mapping[str, str]) -> RemoteJob:
         """The stage's job when it has ended; `bootstrap` are the variables of Pipes, used if it is launched now."""
         launching = Launching(self.sky, self.folder, self.lease, self.context.log.info, self.settle_seconds)
-        job = launching.adopt_or_launch(self._plan(bootstrap))
-        shutil.rmtree(self.folder.workdir, ignore_errors=True)
+        job = launching.adopt_or_launch(self._intended(bootstrap))
         self._announce(job)
         self.reader.follow(job)
         log = self.context.log
@@ -77,6 +75,7 @@ class Visit:
             self.sky, self.config, self.lease, self.reader, self._estimate(), log.info, log.warning, self._note
         )
         job = watch.until_ended(job)
+        self._drop_code()
         self.reader.drain()
         return job
 
@@ -103,6 +102,7 @@ class Visit:
             if self._is_cancelled():
                 self.context.log.info(f"terminated: {record.name} is cancelled, and gone before this run ends")
                 remove(self.sky, record, CANCEL_POLL_SECONDS, self.settle_seconds)
+                self._drop_code()
                 self.context.log.info(f"{record.name} is gone")
             else:
                 self.context.log.warning(
@@ -115,9 +115,9 @@ class Visit:
         run = self.context.instance.get_run_by_id(self.context.run.run_id)
         return run is not None and run.status in ENDING
 
-    def _plan(self, bootstrap: Mapping[str, str]) -> Plan:
+    def _intended(self, bootstrap: Mapping[str, str]) -> IntendedJob:
         spec = load_experiment_spec(self.run.spec_file)
-        return Plan(
+        return IntendedJob(
             name=job_name(self.run.instance_name, self.stage),
             mode=self.config.job_mode,
             cluster=cluster_of(self.config, spec.name),
@@ -133,7 +133,6 @@ class Visit:
         if self.config.artifacts:
             require_writable(self.config.artifacts)
         workdir = stage_workdir(self.folder.workdir, self.run, self.code)
-        asked = spec.resume_from
         task = task_of(
             self.config,
             self.run,
@@ -142,7 +141,7 @@ class Visit:
             threads=spec.system.torch_threads,
             bootstrap=bootstrap,
             secrets=secrets,
-            mounts=mounts_of(run_to_resume(asked, self.run.path.parent)) if asked else {},
+            mounts=mounts_of(spec, self.run.path.parent),
         )
         estimate = self._estimate_of(task).within_budget()
         self.context.log.info(f"cost: {estimate}")
@@ -165,6 +164,10 @@ class Visit:
         record = self.folder.read()
         price = record.dollars_per_hour if record else None
         return estimate_of(self.config.model_copy(update={"hourly_dollars": price}), [])
+
+    def _drop_code(self) -> None:
+        """SkyPilot copies it at each recovery, so that it stays for as long as the job."""
+        shutil.rmtree(self.folder.workdir, ignore_errors=True)
 
     def _announce(self, job: RemoteJob) -> None:
         """Tell what is known of the job while it runs: log, tags and an observation with its links."""

@@ -6,7 +6,6 @@ Without a repository the installed trainer travels alone. What the trainer needs
 import os
 import re
 import shutil
-import subprocess
 import tomllib
 from collections.abc import Iterable, Sequence
 from importlib.metadata import requires
@@ -15,6 +14,7 @@ from pathlib import Path
 from trainer.contract import RunDirectory
 from trainer.contract.checkout import Checkout, checkout_of
 from trainer.contract.code_files import TRAINER
+from trainer.contract.git import git
 
 REQUIREMENTS = "axiom-requirements.txt"
 EXPERIMENTS = Path("configs/experiments")
@@ -27,8 +27,8 @@ def stage_workdir(target: Path, run: RunDirectory, trainer: Path = TRAINER) -> P
     """Put the code into the folder `target`, in the place of whatever was there; returns it.
 
     Of the repository that `trainer` is tracked in, every tracked file that exists, with its content in the work tree;
-    and the source of the run's imported ops. The folder has to stay until the launch has ended: an API server on this
-    machine reads it only then.
+    and the source of the run's imported ops. The folder has to stay until the job has ended: an API server on this
+    machine reads it whenever it gives a managed job a machine.
     """
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
@@ -47,10 +47,7 @@ def stage_workdir(target: Path, run: RunDirectory, trainer: Path = TRAINER) -> P
 
 def tracked_files(checkout: Checkout) -> Sequence[Path]:
     """The files that git follows and that exist, relative to the top; no repository inside this one."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    command = ["git", "-c", "core.fsmonitor=false", "ls-files", "-z"]
-    listed = subprocess.run(command, cwd=checkout.top, env=inherited, capture_output=True, timeout=20, check=True)
-    names = [Path(os.fsdecode(name)) for name in listed.stdout.split(b"\0") if name]
+    names = [Path(os.fsdecode(name)) for name in git(checkout.top, "ls-files", "-z").split(b"\0") if name]
     return [name for name in names if (checkout.top / name).is_symlink() or (checkout.top / name).is_file()]
 
 

@@ -97,9 +97,9 @@ def test_the_enabled_infrastructure_is_the_cluster(place: Place) -> None:
 def test_a_launch_that_waits_for_machines_is_pending_until_its_cluster_is_removed(place: Place) -> None:
     name, cluster = place.name("waits"), "axiom-waits"
     request = place.sky.launch({**place.task(name, "true"), "num_nodes": 3}, name, "cluster", cluster)
-    assert list(place.sky.pending(name)) == [request]
+    assert list(place.sky.pending(name=name)) == [request]
     place.sky.down(cluster)
-    assert list(place.sky.pending(name)) == []
+    assert list(place.sky.pending(name=name)) == []
     with pytest.raises(SkyPilotError):
         place.sky.launched(request, name, "cluster", cluster)
     assert list(place.sky.find(name, "cluster", cluster)) == []

@@ -5,13 +5,12 @@ what is staged there, and the repository's objects stay as they are.
 """
 
 import os
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
 
+from trainer.contract.git import GitFailed, git
 from trainer.contract.redaction import is_secret_file, redacted, secret_values
 
 LARGEST_FILE = 1 << 20
@@ -19,10 +18,6 @@ LARGEST_PATCH = 16 << 20
 NAMED = 100
 DIFF = ("diff-index", "--cached", "--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv")
 PLAIN = ("--no-color", "--src-prefix=a/", "--dst-prefix=b/")
-
-
-class GitFailed(RuntimeError):
-    """Git is not there, took too long, or did not do what it was asked."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +52,12 @@ class Checkout:
             own = {"GIT_INDEX_FILE": f"{folder}/index", "GIT_OBJECT_DIRECTORY": f"{folder}/objects"}
             own["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = str(self.objects)
             Path(own["GIT_OBJECT_DIRECTORY"]).mkdir()
-            _git(self.top, "read-tree", self.commit, own=own)
-            listed = _git(self.top, "ls-files", "-z", "-m", "-d", "-o", "--exclude-standard", own=own)
+            git(self.top, "read-tree", self.commit, own=own)
+            listed = git(self.top, "ls-files", "-z", "-m", "-d", "-o", "--exclude-standard", own=own)
             taken, left_out = self._sorted_out(sorted({name for name in listed.split(b"\0") if name}), but)
             names = b"".join(name + b"\0" for name in taken)
-            _git(self.top, "update-index", "-z", "--add", "--remove", "--replace", "--stdin", given=names, own=own)
-            content = _git(self.top, *DIFF, *PLAIN, self.commit, own=own)
+            git(self.top, "update-index", "-z", "--add", "--remove", "--replace", "--stdin", given=names, own=own)
+            content = git(self.top, *DIFF, *PLAIN, self.commit, own=own)
         if _holds_secret(content):
             return Patch(
                 b"", {**left_out, "*": "what was removed since the commit holds the value of a secret variable"}
@@ -89,8 +84,8 @@ def checkout_of(file: Path) -> Checkout | None:
     """The checkout that `file` is a tracked file of; none if there is no such, or no git."""
     try:
         words = ("--path-format=absolute", "--show-toplevel", "--git-path", "objects", "HEAD", "--abbrev-ref", "HEAD")
-        top, objects, commit, branch = os.fsdecode(_git(file.parent, "rev-parse", *words)).splitlines()
-        _git(file.parent, "ls-files", "--error-unmatch", "--", file.name)
+        top, objects, commit, branch = os.fsdecode(git(file.parent, "rev-parse", *words)).splitlines()
+        git(file.parent, "ls-files", "--error-unmatch", "--", file.name)
     except (GitFailed, ValueError):
         return None
     return Checkout(Path(top), Path(objects), commit, None if branch == "HEAD" else branch)
@@ -131,17 +126,3 @@ def _is_repository(folder: Path) -> bool:
 
 def _holds_secret(content: bytes) -> bool:
     return any(value.encode(errors="surrogateescape") in content for value in secret_values())
-
-
-def _git(folder: Path, *words: str, given: bytes = b"", own: Mapping[str, str] = MappingProxyType({})) -> bytes:
-    """What git printed; the variables of a git that runs this process, as a hook's, are not passed on."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment = {**inherited, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **own}
-    command = ["git", "-c", "core.fsmonitor=false", *words]
-    try:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, input=given, capture_output=True, timeout=20, check=True
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise GitFailed(f"git {words[0]}: {type(error).__name__}") from None
-    return done.stdout

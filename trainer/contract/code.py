@@ -2,8 +2,9 @@
 
 import json
 
-from trainer.contract.checkout import NAMED, GitFailed, Patch, checkout_of
+from trainer.contract.checkout import NAMED, Patch, checkout_of
 from trainer.contract.code_files import TRAINER, code_digest, code_files
+from trainer.contract.git import GitFailed
 from trainer.contract.manifest import Artifact, Stage
 from trainer.contract.provenance import Code
 from trainer.contract.run_directory import RunDirectory, atomic_file, write_text

@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -35,14 +35,9 @@ class RunDirectory:
         """Every file of imported ops."""
         return sorted(self.source.rglob("*.py"))
 
-    @contextmanager
-    def source_first(self) -> Generator[None]:
+    def source_first(self) -> AbstractContextManager[None]:
         """While the block runs, modules are imported from `source` before any other place."""
-        sys.path.insert(0, str(self.source))
-        try:
-            yield
-        finally:
-            sys.path.remove(str(self.source))
+        return imported_first(self.source)
 
     def stage(self, stage: str) -> Path:
         """The folder of one stage: `train`, `evaluate` or `analyze`."""
@@ -74,6 +69,16 @@ class RunDirectory:
     def relative(self, file: Path) -> str:
         """The file's path as manifests record it: relative to the run directory where it lies inside."""
         return str(file.relative_to(self.path)) if file.is_relative_to(self.path) else str(file)
+
+
+@contextmanager
+def imported_first(folder: Path) -> Generator[None]:
+    """While the block runs, modules are imported from `folder` before any other place."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
 
 
 @contextmanager

@@ -80,7 +80,7 @@ class Place:
         for kind, run in SCRIPTS.items():
             name = self.name(kind)
             requests[kind] = self.sky.launch(self.task(name, run), name, mode, cluster)
-            seen[kind] = bool(self.sky.pending(name) or self.sky.find(name, mode, cluster))
+            seen[kind] = bool(self.sky.pending(name=name) or self.sky.find(name, mode, cluster))
         jobs = {kind: self.sky.launched(request, self.name(kind), mode, cluster) for kind, request in requests.items()}
         good, bad = (self.wait(jobs[kind], lambda job: job.state.final) for kind in ("good", "bad"))
         return Jobs(mode, cluster, good, bad, jobs["long"], seen)
@@ -99,7 +99,7 @@ def a_launch_can_be_seen_at_once(place: Place, jobs: Jobs) -> None:
 
 
 def nothing_is_pending_once_the_job_is_there(place: Place, jobs: Jobs) -> None:
-    assert [request for kind in ("good", "long") for request in place.sky.pending(place.name(kind))] == []
+    assert [request for kind in ("good", "long") for request in place.sky.pending(name=place.name(kind))] == []
 
 
 def a_job_that_ends_well_has_succeeded_and_says_when(place: Place, jobs: Jobs) -> None:

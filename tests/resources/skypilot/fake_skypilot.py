@@ -71,10 +71,11 @@ class FakeSkyPilot:
             raise SkyPilotError(f"launch of {name}", request["refuses"], "Ask for something else.")
         return self._job(request["job_id"])
 
-    def pending(self, name: str) -> Sequence[str]:
+    def pending(self, *, name: str | None = None, cluster: str | None = None) -> Sequence[str]:
         """See `SkyPilot.pending`."""
         requests = (_load(path) for path in sorted((self.folder / "requests").iterdir()) if _file(path).exists())
-        return [each["id"] for each in requests if each["name"] == name and each["state"] == "pending"]
+        wanted = [each for each in requests if name in (None, each["name"]) and cluster in (None, each["cluster"])]
+        return [each["id"] for each in wanted if each["state"] == "pending"]
 
     def find(self, name: str, mode: Mode, cluster: str | None = None) -> Sequence[RemoteJob]:
         """See `SkyPilot.find`."""
@@ -97,6 +98,10 @@ class FakeSkyPilot:
 
     def down(self, cluster: str) -> None:
         """See `SkyPilot.down`."""
+        for request_id in self.pending(cluster=cluster):
+            (self.folder / "requests" / request_id / "withdrawn").touch()
+            with suppress(SkyPilotError):
+                self.launched(request_id, "any", "cluster")
         for job in self._jobs():
             if job.cluster == cluster:
                 self.cancel(job)
@@ -233,11 +238,13 @@ class Runner:
         self.task = self.request["task"]
 
     def run(self) -> None:
-        time.sleep(self.request["seconds"])
+        if not self._machines_come():
+            self._refuse("the cluster was removed")
+            return
         if self.request["refuses"]:
             # As with the real one, what had come up of a cluster stays up.
             (self.folder / "machines" / (self.request["cluster"] or "failed")).mkdir(exist_ok=True)
-            _save(self.request_place, self.request | {"state": "failed"})
+            self._refuse(self.request["refuses"])
             return
         self.job = self._new_job()
         self.place = self.folder / "jobs" / str(self.job.job_id)
@@ -250,6 +257,18 @@ class Runner:
             self._recover()
         self._end(code)
 
+    def _machines_come(self) -> bool:
+        """After the time that they take, unless their cluster is removed before."""
+        end = time.monotonic() + self.request["seconds"]
+        while time.monotonic() < end:
+            if (self.request_place / "withdrawn").exists():
+                return False
+            time.sleep(0.02)
+        return True
+
+    def _refuse(self, why: str) -> None:
+        _save(self.request_place, self.request | {"state": "failed", "refuses": why})
+
     def _new_job(self) -> RemoteJob:
         job_id = int(_claim(self.folder / "jobs"))
         names = {name: self.request[name] for name in ("name", "mode", "cluster")}
@@ -260,11 +279,7 @@ class Runner:
         """The machine with all that travels."""
         self.machine.mkdir(parents=True, exist_ok=True)
         shutil.copytree(self.task["workdir"], self.machine / "sky_workdir", dirs_exist_ok=True)
-        kept = self.place / "workdir"
-        if not kept.exists():
-            shutil.copytree(self.task["workdir"], kept)
-            self.mounts = dict(_contents(self.task["file_mounts"]))
-        for remote, content in self.mounts.items():
+        for remote, content in _contents(self.task["file_mounts"]):
             target = self.machine / remote.removeprefix("~/")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
@@ -272,7 +287,6 @@ class Runner:
     def _recover(self) -> None:
         self._note(state=JobState.RECOVERING, recoveries=self.job.recoveries + 1)
         shutil.rmtree(self.machine)
-        self.task["workdir"] = str(self.place / "workdir")
         self._provision()
         (self.place / "preempted").unlink()
 

@@ -34,7 +34,7 @@ def there(tmp_path: Path) -> RunDirectory:
 
 def manifest(run: RunDirectory, spec: TrainAndEvalSpec = SPEC) -> Manifest:
     now = datetime.now(UTC)
-    outside = Artifact(path="/scratch/replay", uri="file:///scratch/replay", size_bytes=1, sha256="sha256:0")
+    outside = Artifact(path="/elsewhere/replay", uri="file:///elsewhere/replay", size_bytes=1, sha256="sha256:0")
     written = Manifest(
         stage="train",
         instance_name="quick-1",

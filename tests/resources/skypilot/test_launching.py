@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from resources.skypilot.job_record import JobFolder
-from resources.skypilot.launching import Launching, Plan, remove
+from resources.skypilot.launching import IntendedJob, Launching, remove
 from resources.skypilot.remote import JobState, Mode, RemoteJob, SkyPilotError
 from tests.resources.skypilot.fake_skypilot import FakeSkyPilot
 from trainer.contract import RunDirectory, Superseded
@@ -31,11 +31,13 @@ class Launcher:
     def launching(self, run_id: str = "first", sky: Any = None) -> Launching:
         return Launching(sky or self.sky, self.folder, self.folder.watch(run_id), self.said.append, settle_seconds=1.0)
 
-    def plan(self, script: str = "sleep 60", run_id: str = "first", retry: int = 0, mode: Mode = "managed") -> Plan:
+    def plan(
+        self, script: str = "sleep 60", run_id: str = "first", retry: int = 0, mode: Mode = "managed"
+    ) -> IntendedJob:
         task = {"workdir": str(self.workdir), "file_mounts": {}, "setup": "true", "run": script, "envs": {}}
         task |= {"name": "axiom-quick-1-train", "resources": {}}
         cluster = "axiom-quick" if mode == "cluster" else None
-        return Plan("axiom-quick-1-train", mode, cluster, run_id, retry, lambda: (task, 2.0))
+        return IntendedJob("axiom-quick-1-train", mode, cluster, run_id, retry, lambda: (task, 2.0))
 
     def __call__(self, script: str = "sleep 60", run_id: str = "first", **options: Any) -> RemoteJob:
         return self.launching(run_id).adopt_or_launch(self.plan(script, run_id, **options))
@@ -180,7 +182,7 @@ def test_removing_waits_for_a_launch_that_is_under_way_and_ends_when_the_job_has
     sky.launch_seconds = 0.7
     beginning = threading.Thread(target=launch)
     beginning.start()
-    while not sky.pending("axiom-quick-1-train"):
+    while not sky.pending(name="axiom-quick-1-train"):
         time.sleep(0.02)
     record = folder.read()
     assert record is not None
@@ -188,3 +190,36 @@ def test_removing_waits_for_a_launch_that_is_under_way_and_ends_when_the_job_has
     assert [job.state for job in sky.jobs()] == [JobState.CANCELLED]
     assert sky.processes() == []
     beginning.join()
+
+
+def test_removing_does_not_wait_for_machines_that_do_not_come_and_spares_a_cluster_that_others_wait_for(
+    launch: Launcher, sky: FakeSkyPilot, folder: JobFolder
+) -> None:
+    sky.launch_seconds = 600.0
+    failed: list[str] = []
+
+    def begin() -> None:
+        try:
+            launch(mode="cluster")
+        except SkyPilotError as error:
+            failed.append(error.said)
+
+    beginning = threading.Thread(target=begin)
+    beginning.start()
+    while not sky.pending(name="axiom-quick-1-train", cluster="axiom-quick"):
+        time.sleep(0.02)
+    record = folder.read()
+    assert record is not None
+    other = {"workdir": str(launch.workdir), "file_mounts": {}, "setup": "true", "run": "true", "envs": {}}
+    sky.launch(other, "axiom-other-train", "cluster", "axiom-quick")
+    removing = threading.Thread(target=remove, args=(sky, record, 0.05, 0.1, 0.2))
+    removing.start()
+    removing.join(1.0)
+    assert removing.is_alive() and len(sky.pending(cluster="axiom-quick")) == 2
+
+    (pending,) = sky.pending(name="axiom-other-train")
+    (sky.folder / "requests" / pending / "withdrawn").touch()
+    removing.join(20)
+    beginning.join(20)
+    assert failed == ["the cluster was removed"]
+    assert not removing.is_alive() and list(sky.pending(cluster="axiom-quick")) == [] and sky.processes() == []

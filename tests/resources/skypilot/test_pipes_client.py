@@ -224,7 +224,7 @@ def test_a_job_over_its_budget_is_refused_before_anything_is_rented(side: Dagste
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"secrets": ["NO_SUCH_VARIABLE"]}, "skypilot.secrets = 'NO_SUCH_VARIABLE': not set in this environment"),
+        ({"secrets": ["NO_SUCH_VARIABLE"]}, "skypilot.secrets = 'NO_SUCH_VARIABLE': is not set in this environment"),
         ({"artifacts": "/proc/axiom"}, "skypilot.artifacts = '/proc/axiom': cannot be written to"),
     ],
 )

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from resources.skypilot.remote import JobState, RemoteJob, SkyPilotError
-from resources.skypilot.service import SkyPilotService, get_skypilot_service, instance_name_of
+from resources.skypilot.service import SkyPilotService, get_skypilot_service
+from resources.skypilot.task import instance_name_of
 from tests.resources.skypilot.fake_skypilot import FakeSkyPilot
 from trainer.contract import Refused
 from trainer.contract.frames import Frames
@@ -57,7 +58,7 @@ def test_the_name_of_a_run_is_told_by_the_jobs_name_alone(service: SkyPilotServi
     assert service.get_wandb_run_name_from_sky_job("axiom-quick-20260101-000000-abcdef-train") == (
         "quick-20260101-000000-abcdef"
     )
-    assert instance_name_of("axiom-train-evaluate") == "train"
+    assert instance_name_of("axiom-train-train") == "train"
     assert instance_name_of("axiom-x-train-train") == "x-train"
 
 

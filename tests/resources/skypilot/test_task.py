@@ -136,7 +136,7 @@ def test_the_preview_is_the_task_without_the_values_of_secrets(make: Any) -> Non
 
 def test_secrets_that_are_not_set_are_refused_by_name() -> None:
     config = SkypilotJobConfig(secrets=("MY_KEY", "OTHER"))
-    with pytest.raises(Refused, match=r"'OTHER': not set in this environment"):
+    with pytest.raises(Refused, match=r"'OTHER': is not set in this environment"):
         secrets_of(config, {"MY_KEY": "x"})
     assert secrets_of(config, {"MY_KEY": "x", "OTHER": "y", "MORE": "z"}) == {"MY_KEY": "x", "OTHER": "y"}
 
