@@ -33,6 +33,7 @@ class Watch:
     note: Callable[[RemoteJob], Any]
     _warned: set[str] = field(default_factory=set[str])
     _cost_said: float = field(default_factory=time.monotonic)
+    _runs_since: float = field(default_factory=time.monotonic)
 
     def until_ended(self, job: RemoteJob) -> RemoteJob:
         """The job once it can never run again; raises `Superseded` where another watcher has come."""
@@ -70,13 +71,17 @@ class Watch:
             self.say(_words(now))
         if now.state is JobState.RUNNING:
             self._listen(now)
+        else:
+            self._runs_since = time.monotonic()
         self._say_cost(now)
         return now
 
     def _listen(self, job: RemoteJob) -> None:
         """Warn, once each time, of a job that runs and says nothing, or talks and gets nowhere."""
         now, limit = time.monotonic(), self.config.stall_seconds
-        silent, stuck = now - self.reader.last_heard > limit, now - self.reader.last_progress > limit
+        heard = max(self.reader.last_heard, self._runs_since)
+        progress = max(self.reader.last_progress, self._runs_since)
+        silent, stuck = now - heard > limit, heard - progress > limit
         self._warn_while(silent, "silent", f"job {job.job_id} has said nothing for {limit:.0f} s; does it hang?")
         self._warn_while(
             stuck and not silent, "stuck", f"job {job.job_id} speaks, but has made no progress for {limit:.0f} s"

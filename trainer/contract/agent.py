@@ -22,7 +22,9 @@ class SystemConfig(FrozenModel):
     """Where tensors are computed."""
 
     device: str = Field(
-        default="cpu", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`cpu`, `cuda`, `cuda:N`, or `auto`."
+        default="auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="`cpu`, `cuda`, `cuda:N`; `auto`: a GPU where there is one. The manifest says which it was.",
     )
     torch_threads: int = Field(
         default=1, ge=1, le=256, description="Threads of torch on the CPU; part of a result's identity."

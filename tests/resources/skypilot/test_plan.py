@@ -51,8 +51,8 @@ def test_candidates_and_the_worst_case_are_shown_with_their_prices(sky: FakeSkyP
     config = SkypilotJobConfig(accelerator="H100", nodes=2, max_runtime_minutes=120, budget_dollars=5)
     lines = list(plan_of(QUICK, config, sky).lines())
     assert "slurm/here  2 × H100  $3.00/h" in lines
-    assert "\n# worst case: $3.00 an hour, at most $6.00 (budget $5.00)" in lines[-2]
-    assert "would be refused" in lines[-2]
+    assert "\n# worst case: $3.00 an hour, at most $6.00 (budget $5.00)" in lines[-1]
+    assert "would be refused" in lines[-1]
 
 
 def test_a_price_that_nobody_knows_and_resources_that_nobody_has_are_said(sky: FakeSkyPilot) -> None:
@@ -72,7 +72,7 @@ def test_without_skypilot_the_plan_is_shown_and_prices_are_unknown() -> None:
 
 
 def test_gpus_that_the_spec_leaves_idle_are_warned_of(sky: FakeSkyPilot) -> None:
-    idle = plan_of(QUICK, SkypilotJobConfig(gpus=1), sky)
+    idle = plan_of(create_quick_experiment(system={"device": "cpu"}), SkypilotJobConfig(gpus=1), sky)
     assert "leaves them idle" in idle.warnings[0]
     on_gpus = create_quick_experiment(system={"device": "auto"})
     assert plan_of(on_gpus, SkypilotJobConfig(gpus=1), sky).warnings == ()
