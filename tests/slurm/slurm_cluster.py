@@ -1,4 +1,4 @@
-"""A Slurm of one controller and two nodes, and the sshd in front of it, on loopback; it never touches /etc."""
+"""A Slurm of one controller and a few nodes, and the sshd in front of it, on loopback; it never touches /etc."""
 
 import os
 import pwd
@@ -17,7 +17,7 @@ REPOSITORY = HERE.parents[1]
 
 CLUSTER = "loop"
 USER = "skyslurm"
-NODES = {"n1": ("127.0.0.2", 6821), "n2": ("127.0.0.3", 6822)}
+NODES = {f"n{number}": (f"127.0.0.{number + 1}", 6820 + number) for number in range(1, 5)}
 CONTROLLER_PORT, SSH_PORT = 6817, 2222
 # More than the machine has, on purpose: a node is rented whole, and its processes share what there is.
 NODE_CPUS, NODE_MEMORY_MB = 16, 64000
@@ -96,7 +96,7 @@ class SlurmCluster:
         return self.bed / "artifacts"
 
     def up(self, public_key: str) -> None:
-        """Start it; returns when both nodes are idle."""
+        """Start it; returns when all nodes are idle."""
         self._make_user()
         self._write_files(public_key)
         for service in self.services():
@@ -194,7 +194,9 @@ class SlurmCluster:
         host = socket.gethostname().split(".")[0]
         conf = SLURM_CONF.format(cluster=CLUSTER, host=host, port=CONTROLLER_PORT, bed=self.bed, nodes="\n".join(lines))
         (etc / "slurm.conf").write_text(conf)
-        (etc / "gres.conf").write_text(f"AutoDetect=off\nNodeName=n[1-2] Name=gpu Type=H100 File={self.bed}/gpu[0-1]\n")
+        (etc / "gres.conf").write_text(
+            f"AutoDetect=off\nNodeName=n[1-{len(NODES)}] Name=gpu Type=H100 File={self.bed}/gpu[0-1]\n"
+        )
         hosts = "".join(f"{address} {name}\n" for name, (address, _) in NODES.items())
         (etc / "hosts").write_text(Path("/etc/hosts").read_text() + hosts)
         prolog = etc / "task_prolog"

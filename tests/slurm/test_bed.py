@@ -13,7 +13,7 @@ from tests.slurm.slurm_cluster import NODES, USER
 pytestmark = pytest.mark.skypilot
 
 
-def test_both_nodes_work_and_skypilot_may_use_them(bed: Bed) -> None:
+def test_all_nodes_work_and_skypilot_may_use_them(bed: Bed) -> None:
     assert bed.cluster.ask("sinfo", "-h", "-N", "-o", "%N").split() == list(NODES)
     assert bed.cluster.states() <= {"idle", "allocated", "mixed"}
     assert "enabled" in bed.sky.sky("check", "slurm")

@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from resources.skypilot.remote import JobState, SkyPilotError
+from resources.skypilot.remote import JobState, Mode, SkyPilotError
 from resources.skypilot.sdk_client import SdkSkyPilot
 from tests.resources.skypilot.contract import PROMISES, Jobs, Place, log_of
 from tests.slurm.bed import Bed
+from tests.slurm.slurm_cluster import NODES
 
 pytestmark = pytest.mark.skypilot
 
@@ -23,12 +25,18 @@ def place(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(sky, folder, str(os.getpid()), {"infra": "slurm"}, seconds=600.0, look_every_seconds=3.0)
 
 
-@pytest.fixture(scope="module", params=["managed", "cluster"])
-def jobs(place: Place, request: pytest.FixtureRequest) -> Iterator[Jobs]:
-    cluster = CLUSTER if request.param == "cluster" else None
-    yield place.launch_all(request.param, cluster)
-    if cluster:
-        place.sky.down(cluster)
+@pytest.fixture(scope="module")
+def jobs_by_mode(place: Place) -> Iterator[dict[Mode, Jobs]]:
+    """Both modes at once: machines are slow to come, and there are enough."""
+    clusters: dict[Mode, str | None] = {"managed": None, "cluster": CLUSTER}
+    with ThreadPoolExecutor(len(clusters)) as pool:
+        yield dict(zip(clusters, pool.map(place.launch_all, clusters, clusters.values()), strict=True))
+    place.sky.down(CLUSTER)
+
+
+@pytest.fixture(params=["managed", "cluster"])
+def jobs(jobs_by_mode: dict[Mode, Jobs], request: pytest.FixtureRequest) -> Jobs:
+    return jobs_by_mode[request.param]
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
@@ -96,7 +104,7 @@ def test_the_enabled_infrastructure_is_the_cluster(place: Place) -> None:
 
 def test_a_launch_that_waits_for_machines_is_pending_until_its_cluster_is_removed(place: Place) -> None:
     name, cluster = place.name("waits"), "axiom-waits"
-    request = place.sky.launch({**place.task(name, "true"), "num_nodes": 3}, name, "cluster", cluster)
+    request = place.sky.launch({**place.task(name, "true"), "num_nodes": len(NODES) + 1}, name, "cluster", cluster)
     assert list(place.sky.pending(name=name)) == [request]
     place.sky.down(cluster)
     assert list(place.sky.pending(name=name)) == []
