@@ -16,6 +16,7 @@ from trainer.contract import Refused, load_experiment_spec, write_text
 ENDINGS = (".yaml", ".yml", ".json")
 SETTLING_SECONDS = 1.0
 RUN_KEY_TAG = "dagster/run_key"
+INBOX = "inbox"
 
 
 def inbox_sensor(job_name: str) -> dg.SensorDefinition:
@@ -26,7 +27,7 @@ def inbox_sensor(job_name: str) -> dg.SensorDefinition:
     """
 
     @dg.sensor(  # pyright: ignore[reportUnknownMemberType]
-        name="inbox",
+        name=INBOX,
         job_name=job_name,
         minimum_interval_seconds=10,
         default_status=dg.DefaultSensorStatus.RUNNING,

@@ -1,12 +1,13 @@
 """Finds runs that Dagster believes alive and that are dead, trainers and rented jobs that nobody waits for; mends them.
 
 Dagster's run launcher cannot see that a run's process was killed: the run stays started for ever. A run is dead when
-the process that works on it has ended on this machine; what is on another machine is left alone.
+the process that works on it has ended on this machine; what is on another machine, or may be, is left alone.
 """
 
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,7 +26,7 @@ from trainer.contract.processes import PROCESS_TAG, has_ended, process_at
 
 ALIVE = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 LAUNCHED_BY_TAG = ".dagster/grpc_info"
-HERE = ("localhost", "127.0.0.1")
+LOOPBACK = ("localhost", "127.0.0.1")
 GRACE_SECONDS = 20.0
 
 
@@ -63,7 +64,8 @@ def _dead_runs(instance: dg.DagsterInstance) -> Iterator[Mended]:
 
 def _orphaned_trainers(instance: dg.DagsterInstance, home: Path, grace_seconds: float) -> Iterator[Mended]:
     for pid, stage, folder in _trainers(home / "runs"):
-        own = [attempt for attempt in attempts(folder, stage) if attempt.process.split()[1] == str(pid)]
+        running = process_at(pid, datetime.now(UTC))
+        own = [attempt for attempt in attempts(folder, stage) if attempt.process == running]
         run_id = own[-1].run_id if own else None
         run = instance.get_run_by_id(run_id) if run_id else None
         if run is None or not (run.is_finished or _is_dead(instance, run)):
@@ -85,7 +87,16 @@ def _process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
     launched_by = run.tags.get(LAUNCHED_BY_TAG)
     if launched_by is None:
         return run.tags.get(PROCESS_TAG)
-    return _launched_process(instance, run.run_id) if json.loads(launched_by).get("host") in HERE else None
+    here = _is_this_machine(str(json.loads(launched_by).get("host")), instance)
+    return _launched_process(instance, run.run_id) if here else None
+
+
+def _is_this_machine(host: str, instance: dg.DagsterInstance) -> bool:
+    """Whether the code server at `host` is here; every machine that shares a database has a `localhost` of its own."""
+    # SQLAlchemy, which it brings along, would more than double the time in which the definitions load.
+    from dagster._core.storage.runs import SqliteRunStorage
+
+    return host == socket.gethostname() or (host in LOOPBACK and isinstance(instance.run_storage, SqliteRunStorage))
 
 
 def _launched_process(instance: dg.DagsterInstance, run_id: str) -> str | None:

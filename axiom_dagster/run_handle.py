@@ -12,7 +12,7 @@ import dagster as dg
 from resources.home import axiom_home, dagster_instance
 from resources.manifest_store import INSTANCE_NAME_TAG, instance_name, worker_of
 from trainer.contract import Manifest, Refused, RunDirectory, TrainAndEvalSpec, nearest, read_manifest
-from trainer.contract.processes import PROCESS_TAG, has_ended, interrupt
+from trainer.contract.processes import PROCESS_TAG, has_ended, interrupt, is_here
 
 if TYPE_CHECKING:
     from resources.compute import Compute
@@ -144,6 +144,8 @@ class RunHandle:
         process, worker = run.tags.get(PROCESS_TAG), worker_of(run)
         if process is None or worker not in (None, process):
             return self.instance.run_coordinator.cancel_run(self.run_id)
+        if not is_here(process):
+            return False
         self.instance.report_run_canceling(run)
         if has_ended(process):
             self.instance.report_run_canceled(run, "its process had ended without a word")

@@ -126,6 +126,15 @@ def test_a_run_whose_process_is_gone_is_cancelled_without_it(experiment: Callabl
     assert handle.status == "cancelled"
 
 
+def test_a_run_of_another_machine_is_not_cancelled_from_here(experiment: Callable[..., Any]) -> None:
+    instance = experiment()._instance
+    tags = {"axiom/process": f"elsewhere {os.getpid()} 1"}
+    job, started = axiom_dagster.experiment._job(), dg.DagsterRunStatus.STARTED
+    handle = RunHandle(instance.create_run_for_job(job, status=started, tags=tags).run_id, instance)
+    assert not handle.cancel()
+    assert handle.status == "running"
+
+
 def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     host, _, start = this_process().split()

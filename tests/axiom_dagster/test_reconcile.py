@@ -18,6 +18,7 @@ from resources.home import dagster_instance
 from resources.local_compute import PARENT_VARIABLE
 from resources.manifest_store import INSTANCE_NAME_TAG, worker_of, worker_tag
 from trainer.contract import RunDirectory, attempts, begin_run, create_experiment
+from trainer.contract.attempts import Attempt, attempts_file
 from trainer.contract.processes import PROCESS_TAG, has_ended, process_at, this_process
 
 DEAD = f"{this_process().split()[0]} 999999999 1"
@@ -182,6 +183,28 @@ def test_a_trainer_that_nobody_waits_for_is_ended(instance, tmp_path, stubborn):
             reconcile(instance, grace_seconds=0.5)
             assert process.wait(timeout=30) == (-signal.SIGKILL if stubborn else -signal.SIGTERM)
             assert reconcile(instance) == []
+        finally:
+            process.kill()
+
+
+def test_a_trainer_is_not_ended_for_another_machines_attempt_with_its_number(instance, tmp_path):
+    alive, failed = started_run(instance, None), started_run(instance, None)
+    instance.report_run_failed(instance.get_run_by_id(failed))
+    run = endless(tmp_path, "moved-here")
+    words = [sys.executable, "-c", "import time; time.sleep(60)", "trainer", "train", "--run-dir", str(run.path)]
+    with subprocess.Popen(words) as process:
+        try:
+            own = process_at(process.pid, datetime.now(UTC))
+            theirs = f"elsewhere {own.partition(' ')[2]}"
+            for number, (worker, run_id) in enumerate([(own, alive), (theirs, failed)], start=1):
+                attempt = Attempt(
+                    number=number, stage="train", process=worker, run_id=run_id, started_at=datetime.now(UTC)
+                )
+                attempts_file(run, "train").parent.mkdir(parents=True, exist_ok=True)
+                with attempts_file(run, "train").open("a") as lines:
+                    lines.write(json.dumps(attempt.plain()) + "\n")
+            assert len(attempts(run, "train")) == 2
+            assert reconcile(instance, dry_run=True) == []
         finally:
             process.kill()
 

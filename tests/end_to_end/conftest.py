@@ -24,7 +24,7 @@ mutation($params: ExecutionParams!) {
   launchRun(executionParams: $params) { __typename ... on LaunchRunSuccess { run { runId } } }
 }
 """
-LOCATION = {"repositoryLocationName": "axiom_dagster.definitions", "repositoryName": "__repository__"}
+LOCATION = "axiom_dagster.definitions"
 ARENA = {"num_agents": 4, "width": 11, "height": 11, "max_steps": 40, **OBJECTS}
 
 
@@ -71,13 +71,14 @@ class Web:
     def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> Any:
         """The data of a GraphQL answer."""
         body = json.dumps({"query": query, "variables": variables or {}}).encode()
-        with urlopen(Request(f"{self.url}/graphql", body, {"content-type": "application/json"}), timeout=30) as answer:
+        with urlopen(Request(f"{self.url}/graphql", body, {"content-type": "application/json"}), timeout=120) as answer:
             return json.load(answer)["data"]
 
-    def launch(self, config: dict[str, Any], **resources: Any) -> str:
-        """Launch a run of the whole job with this config of its training; its id."""
+    def launch(self, config: dict[str, Any], *, location: str = LOCATION, **resources: Any) -> str:
+        """Launch a run of the whole job with this config of its training, at a code location; its id."""
         run_config = {"ops": {"train": {"config": config}}, "resources": resources}
-        params = {"selector": {**LOCATION, "pipelineName": "train_and_eval"}, "runConfigData": run_config}
+        repository = {"repositoryLocationName": location, "repositoryName": "__repository__"}
+        params = {"selector": {**repository, "pipelineName": "train_and_eval"}, "runConfigData": run_config}
         return self.ask(LAUNCH, {"params": params})["launchRun"]["run"]["runId"]
 
     def answers(self) -> bool:

@@ -24,10 +24,15 @@ def process_at(pid: int, moment: datetime) -> str:
     return f"{socket.gethostname()} {pid} {ticks if alive else UNKNOWN}"
 
 
+def is_here(name: str) -> bool:
+    """Whether the process of this name is, or was, on this machine. Machines are told apart by their host names."""
+    return name.split(maxsplit=1)[0] == socket.gethostname()
+
+
 def interrupt(name: str) -> bool:
     """Interrupt the process of this name; false if it has ended or is on another machine."""
-    host, pid, start = name.split()
-    if host != socket.gethostname() or start != _start_ticks(int(pid)):
+    _, pid, start = name.split()
+    if not is_here(name) or start != _start_ticks(int(pid)):
         return False
     try:
         os.kill(int(pid), signal.SIGINT)
@@ -38,8 +43,8 @@ def interrupt(name: str) -> bool:
 
 def has_ended(name: str) -> bool:
     """Whether the process of this name is known to have ended; false for one on another machine."""
-    host, pid, start = name.split()
-    return host == socket.gethostname() and start != _start_ticks(int(pid))
+    _, pid, start = name.split()
+    return is_here(name) and start != _start_ticks(int(pid))
 
 
 def _started_at(ticks: int) -> float:
