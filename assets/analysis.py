@@ -5,33 +5,44 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assets.figures import evaluation_chart, learning_curve
+from assets.report import RunRecord, run_report
 from assets.results import results_csv, results_markdown
-from trainer.contract import Manifest, Refused
+from trainer.contract import Manifest, Refused, RunDirectory, TrainAndEvalSpec
 
 
 @dataclass(frozen=True)
 class AnalyzeJob:
     """For `analyze`, the whole of it: the manifests of a training and its evaluation, and the training's metrics.
 
-    `rows` are the metrics, one row an update. What replaces the stage returns files: their content, text or bytes, by
-    plain name.
+    `rows` are the metrics, one row an update; `notes` says what of them could not be read. `trained_in` and
+    `evaluated_in` are the run directories that hold what the manifests name; `folder` is where the files will lie.
+    What replaces the stage returns files: their content, text or bytes, by plain name.
     """
 
     title: str
     train: Manifest
     evaluate: Manifest
     rows: Sequence[Mapping[str, Any]]
+    trained_in: RunDirectory
+    evaluated_in: RunDirectory
+    folder: Path
+    notes: Sequence[str] = ()
 
     def analyze(self) -> dict[str, str | bytes]:
-        """The learning curve, the evaluation chart and the results as tables."""
+        """The report, each of its figures and animations as a file, and the results as tables."""
+        report = run_report(self._record())
         results = self.evaluate.eval_results
         return {
-            "learning_curve.png": learning_curve(self.rows, self.title),
-            "evaluation.png": evaluation_chart(results, self.title),
+            **report.files(),
             "results.md": results_markdown(results),
             "results.csv": results_csv(results),
+            "report.html": report.page(self.folder),
         }
+
+    def _record(self) -> RunRecord:
+        spec = TrainAndEvalSpec.accept(self.evaluate.spec)
+        stages = (self.train, self.evaluate, self.trained_in, self.evaluated_in)
+        return RunRecord(self.title, spec, self.rows, *stages, self.notes)
 
     def analyzed(self, files: Any) -> dict[str, bytes]:
         """The files as bytes; raises `Refused` for a name that is no plain file's, and for what is neither."""

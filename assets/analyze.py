@@ -1,10 +1,9 @@
 """The stage `analyze`: an evaluation and its training become pictures and tables; it neither trains nor plays."""
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import dagster as dg
 from assets.analysis import AnalyzeJob
 from assets.code_version import trainer_code_version
 from assets.overridden import resource_keys, with_chosen_ops
+from assets.report.record import read_rows
 from assets.stage import GROUP, OWNERS, OfRun, finished, materialization, open_stage
 from resources.in_process_compute import functions_of, hooks_of
 from resources.manifest_store import Recorded
@@ -34,11 +34,22 @@ from trainer.contract import (
 )
 from trainer.contract.exposure import exposure, watched
 
-DESCRIPTION = """The learning curve, the evaluation chart and the results table of one experiment.
+PICTURES = ("learning_curve", "evaluation", "health", "throughput", "exposure")
+LARGEST_INLINE = 100_000  # characters: a materialization is one row of Dagster's database
+
+DESCRIPTION = """The report of one experiment (`report.html`), its figures, a recorded episode and the results table.
 
 Analyzes the evaluation of its own run and the training that it evaluated. Alone: those of the run it re-executes, else
-the latest, or the ones named by `ops: {analyze: {config: {of_run: INSTANCE_NAME}}}`.
+the latest, or by **config** those of another:
+
+```yaml
+ops: {analyze: {config: {of_run: INSTANCE_NAME}}}
+```
+
+Its checks refuse a broken digest chain. It counts as stale after two days and as overdue after a week.
 """
+# Results age with the code that made them: what is older than a week says little about the code of today.
+FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=7), warn_window=timedelta(days=2))
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,7 @@ def analyze_asset(name: str = "analyze", train: str = "train", evaluate: str = "
         owners=OWNERS,
         description=DESCRIPTION,
         code_version=trainer_code_version(),
+        freshness_policy=FRESHNESS,
         required_resource_keys=resource_keys(),
     )
     def analyze(context: dg.AssetExecutionContext, config: OfRun) -> dg.MaterializeResult[Any]:
@@ -154,12 +166,18 @@ def _files(analysis: Analysis, compute: Any, found: dict[str, Any]) -> Mapping[s
 
 
 def _job(analysis: Analysis) -> AnalyzeJob:
-    file = analysis.trained.run_directory.metrics_file
-    try:
-        rows = [json.loads(line) for line in file.read_text().splitlines()]
-    except (OSError, json.JSONDecodeError) as error:
-        raise Refused.one("metrics", str(file), f"cannot be read: {error}") from None
-    return AnalyzeJob(analysis.run.instance_name, analysis.trained.manifest, analysis.evaluated.manifest, rows)
+    trained, evaluated = analysis.trained, analysis.evaluated
+    rows, notes = read_rows(trained.run_directory.metrics_file)
+    return AnalyzeJob(
+        title=analysis.run.instance_name,
+        train=trained.manifest,
+        evaluate=evaluated.manifest,
+        rows=rows,
+        trained_in=trained.run_directory,
+        evaluated_in=evaluated.run_directory,
+        folder=analysis.run.stage("analyze"),
+        notes=notes,
+    )
 
 
 def _written(run: RunDirectory, files: Mapping[str, bytes]) -> list[Artifact]:
@@ -170,18 +188,17 @@ def _written(run: RunDirectory, files: Mapping[str, bytes]) -> list[Artifact]:
 
 
 def _pictures(run: RunDirectory) -> dict[str, dg.MetadataValue]:
-    """Of the pictures and the table that an analysis usually leaves, those that this one left."""
-    curve, chart, table = (
-        run.stage("analyze") / name for name in ("learning_curve.png", "evaluation.png", "results.md")
-    )
-    shown = {"learning_curve": _picture(curve), "evaluation": _picture(chart)}
-    places = {"learning_curve_file": curve, "results_file": table}
-    paths = {name: dg.PathMetadataValue(file) for name, file in places.items() if file.is_file()}
-    return {name: picture for name, picture in shown.items() if picture is not None} | paths
+    """Of the pictures, the report and the table that an analysis usually leaves, those that this one left."""
+    folder = run.stage("analyze")
+    places = {"report": "report.html", "learning_curve_file": "learning_curve.png", "results_file": "results.md"}
+    paths = {name: dg.PathMetadataValue(folder / file) for name, file in places.items() if (folder / file).is_file()}
+    files = {name: folder / f"{name}.png" for name in PICTURES}
+    return {**{name: _picture(file) for name, file in files.items() if file.is_file()}, **paths}
 
 
-def _picture(file: Path) -> dg.MetadataValue | None:
-    if not file.is_file():
-        return None
+def _picture(file: Path) -> dg.MetadataValue:
+    """The picture itself, or where it lies if it is too large for a record that is read as a whole."""
     encoded = base64.b64encode(file.read_bytes()).decode()
+    if len(encoded) > LARGEST_INLINE:
+        return dg.PathMetadataValue(file)
     return dg.MetadataValue.md(f"![{file.stem}](data:image/png;base64,{encoded})")

@@ -10,10 +10,15 @@ from assets.stage import GROUP, OWNERS, OfRun, finished, materialization, open_s
 from resources.refusing import refusals_fail_the_step
 from trainer.contract import TrainAndEvalSpec
 
-DESCRIPTION = """The trained agent's returns in each named simulation, beside a random policy's on the same seeds.
+DESCRIPTION = """The trained policy's returns in each named simulation, beside a random policy's on the same seeds.
 
-Evaluates the agent of its own run. Alone: that of the run it re-executes, else the latest, or the one named by
-`ops: {evaluate: {config: {of_run: INSTANCE_NAME}}}`.
+Means come with 95 % intervals over episodes; `apart` says whether the two intervals do not touch.
+
+Evaluates the policy of its own run. Alone: that of the run it re-executes, else the latest, or by **config** another:
+
+```yaml
+ops: {evaluate: {config: {of_run: INSTANCE_NAME}}}
+```
 """
 
 

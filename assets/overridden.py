@@ -15,11 +15,11 @@ STAGES: tuple[str, ...] = get_args(Stage)
 
 
 def resource_keys() -> set[str]:
-    """What the asset of every stage requires: compute, manifests, and each exposed step.
+    """What the asset of every stage requires: compute, manifests, W&B's connection, and each exposed step.
 
     A stage that runs alone requires even those of stages before it, to refuse a choice that would have no effect.
     """
-    return {"compute", "manifests", *map(slot_of, exposed())}
+    return {"compute", "manifests", "wandb", *map(slot_of, exposed())}
 
 
 def with_chosen_ops(spec: TrainAndEvalSpec, context: dg.AssetExecutionContext, stage: Stage) -> TrainAndEvalSpec:

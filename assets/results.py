@@ -31,14 +31,19 @@ def result_rows(results: Results) -> list[Row]:
     ]
 
 
+def shown_rows(results: Results) -> list[dict[str, str]]:
+    """The rows as people read them, numbers to four digits."""
+    return [_shown(row) for row in result_rows(results)]
+
+
 def results_table(results: Results) -> dg.TableMetadataValue:
     """The rows as the UI shows them, numbers to four digits."""
-    return dg.MetadataValue.table([dg.TableRecord(_shown(row)) for row in result_rows(results)])
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in shown_rows(results)])
 
 
 def results_markdown(results: Results) -> str:
     """The rows as a Markdown table."""
-    rows = [_shown(row) for row in result_rows(results)]
+    rows = shown_rows(results)
     if not rows:
         return "No simulation was evaluated.\n"
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]

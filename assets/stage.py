@@ -5,9 +5,11 @@ from typing import Any
 
 import dagster as dg
 
-from assets.overridden import overrides_markdown, sources_digest, tag_of
+from assets.numbers import numbers
+from assets.overridden import overrides_markdown, sources_digest
 from assets.results import results_table
-from resources.manifest_store import DIGEST, INSTANCE_NAME_TAG, MANIFEST_FILE, PARENTS, goes_on, worker_tag
+from assets.run_tags import run_tags
+from resources.manifest_store import DIGEST, MANIFEST_FILE, PARENTS, goes_on, worker_tag
 from trainer.contract import (
     Manifest,
     Refused,
@@ -39,15 +41,8 @@ def open_stage(context: dg.AssetExecutionContext, stage: Stage, spec: TrainAndEv
     run: RunDirectory = context.resources.manifests.open_run(context.instance, context.run.run_id, spec)
     if _succeeded(run, stage) and not goes_on(context.run):
         raise Refused.one(stage, run.instance_name, "has already ended in this run; re-execute it as a new run")
-    tags = {
-        **worker_tag(context.run.run_id),
-        "axiom/experiment": spec.name,
-        INSTANCE_NAME_TAG: run.instance_name,
-        "axiom/spec_hash": spec.spec_hash.removeprefix("sha256:"),
-        "axiom/seed": str(spec.controls.seed),
-        **tag_of(spec),
-    }
-    context.instance.add_run_tags(context.run.run_id, tags)
+    tags = run_tags(spec, run, context.resources.compute, context.run.tags)
+    context.instance.add_run_tags(context.run.run_id, {**worker_tag(context.run.run_id), **tags})
     context.log.info(f"{stage} of {run.instance_name}: {run.path}")
     return run
 
@@ -92,30 +87,24 @@ def materialization(
 
     The data version is of the result and of the sources of the ops that made it: a repetition has the same one.
     """
+    tracked = manifest.tracking
+    # In the order in which people look for them: what came out, where it lies, what it was, then the record itself.
     metadata = {
-        MANIFEST_FILE: dg.PathMetadataValue(run.manifest_file(manifest.stage)),
-        DIGEST: manifest.digest,
-        PARENTS: dg.MetadataValue.json(dict(parents or {})),
-        "instance_name": manifest.instance_name,
-        "spec_hash": manifest.spec_hash,
-        "overrides": dg.MetadataValue.md(overrides_markdown(manifest)),
-        "run_directory": dg.PathMetadataValue(run.path),
-        **_numbers(manifest),
         **({"results": results_table(manifest.eval_results)} if manifest.eval_results else {}),
         **(extra or {}),
+        **numbers(manifest, run),
+        **({"wandb": dg.UrlMetadataValue(tracked.url)} if tracked and tracked.url else {}),
+        "overrides": dg.MetadataValue.md(overrides_markdown(manifest)),
+        "instance_name": manifest.instance_name,
+        "run_directory": dg.PathMetadataValue(run.path),
+        "spec_hash": manifest.spec_hash,
+        DIGEST: manifest.digest,
+        MANIFEST_FILE: dg.PathMetadataValue(run.manifest_file(manifest.stage)),
+        PARENTS: dg.MetadataValue.json(dict(parents or {})),
         "manifest": dg.MetadataValue.json(manifest.plain()),
     }
     version = digest_of({"result": _result_digest(manifest), "sources": sources_digest(manifest)})
     return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version))
-
-
-def _numbers(manifest: Manifest) -> dict[str, float]:
-    numbers = {name: value for name, value in manifest.metrics.items() if value is not None}
-    for name, result in manifest.eval_results.items():
-        numbers[f"{name}/mean_reward"] = result.mean_reward
-        if result.times_random is not None:
-            numbers[f"{name}/times_random"] = result.times_random
-    return numbers
 
 
 def _result_digest(manifest: Manifest) -> str:

@@ -11,13 +11,25 @@ from assets.stage import GROUP, OWNERS, finished, materialization, open_stage
 from resources.refusing import refusals_fail_the_step
 from trainer.contract import TrainAndEvalSpec
 
-DESCRIPTION = """A policy trained with PPO.
+DESCRIPTION = """A policy, trained with PPO on the environments of one spec.
 
-Its config is the whole spec; empty config is the main job on the arena. For instance:
-`ops: {train: {config: {name: try, trainer: {total_timesteps: 100000, optimizer: {learning_rate: 0.0005}}}}}`.
-What runs in an exposed step is a resource: `resources: {compute_advantage: {config: {op: {vtrace: {}}}}}`.
-Values out of bounds are refused before a run exists.
+**Config** is the whole spec; empty config is the main job on the arena. For instance:
+
+```yaml
+ops:
+  train:
+    config:
+      name: try
+      trainer: {total_timesteps: 100000, optimizer: {learning_rate: 0.0005}}
+resources:
+  compute_advantage: {config: {op: {vtrace: {}}}}      # what runs in an exposed step
+  compute: {config: {backend: {local: {}}}}            # where it runs: local, in_process, skypilot
+```
+
+Values out of bounds are refused before a run exists. Each materialization is a **manifest**, with reward, steps per
+second, duration in seconds and cost in dollars (where something was rented) as numbers that Dagster plots.
 """
+POOL = "training"
 
 
 def train_asset(name: str = "train") -> dg.AssetsDefinition:
@@ -26,6 +38,7 @@ def train_asset(name: str = "train") -> dg.AssetsDefinition:
     @dg.asset(
         name=name,
         group_name=GROUP,
+        pool=POOL,
         kinds={"python", "pytorch", "mettagrid"},
         owners=OWNERS,
         description=DESCRIPTION,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from resources.skypilot.compute import SkyPilotCompute
     from resources.skypilot.job_config import SkypilotJobConfig
     from resources.skypilot.service import SkyPilotService, get_skypilot_service
+    from resources.wandb.resource import WandbResource
+    from resources.wandb.service import WandbService, get_wandb_service
     from trainer.contract import (
         AgentConfig,
         ArenaConfig,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         Refused,
         SimulationConfig,
         SystemConfig,
+        TensorBoardConfig,
         TorchProfilerConfig,
         TrainAndEvalSpec,
         TrainerConfig,
@@ -63,6 +66,9 @@ _ELSEWHERE = {
     "SkypilotJobConfig": "resources.skypilot.job_config",
     "SkyPilotService": "resources.skypilot.service",
     "get_skypilot_service": "resources.skypilot.service",
+    "WandbResource": "resources.wandb.resource",
+    "WandbService": "resources.wandb.service",
+    "get_wandb_service": "resources.wandb.service",
 }
 
 __all__ = [
@@ -89,6 +95,7 @@ __all__ = [
     "SkyPilotService",
     "SkypilotJobConfig",
     "SystemConfig",
+    "TensorBoardConfig",
     "TorchProfilerConfig",
     "TrainAndEvalExperiment",
     "TrainAndEvalSpec",
@@ -97,11 +104,14 @@ __all__ = [
     "TrainingJobConfig",
     "TrainingRunConfig",
     "WandbConfig",
+    "WandbResource",
+    "WandbService",
     "all_runs",
     "create_experiment",
     "create_quick_experiment",
     "diff",
     "get_skypilot_service",
+    "get_wandb_service",
     "load_experiment_spec",
     "runner",
     "save_experiment_spec",

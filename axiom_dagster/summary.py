@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from axiom_dagster.run_handle import RunHandle
 
 PLOT = "analyze/learning_curve.png"
+STATUS_COLORS = {"succeeded": "green", "failed": "red", "cancelled": "yellow"}
 
 
 def last_manifest(handle: "RunHandle") -> Manifest | None:
@@ -100,5 +101,11 @@ def _places(handle: "RunHandle", manifest: Manifest | None) -> list[tuple[str, s
 
 
 def _colored(status: str) -> str:
-    color = {"succeeded": "green", "failed": "red", "cancelled": "yellow"}.get(status, "cyan")
-    return f"[{color}]{status}[/]"
+    return f"[{STATUS_COLORS.get(status, 'cyan')}]{status}[/]"
+
+
+def clock(seconds: float) -> str:
+    """`0:07`, `12:34`, `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

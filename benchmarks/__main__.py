@@ -10,11 +10,13 @@ from benchmarks.loading import loading
 from benchmarks.main_job import main_job
 from benchmarks.results import keep
 from benchmarks.runs import runs
+from benchmarks.tracking import tracking
 
 BENCHMARKS: dict[str, Callable[[], str]] = {
     "loading": loading,
     "dispatch": dispatch,
     "digests": digests,
+    "tracking": tracking,
     "runs": runs,
     "main_job": main_job,
     "learning": learning,

@@ -21,7 +21,7 @@ from trainer.algorithm.declaration import train_and_eval
 from trainer.contract import RunDirectory, TrainAndEvalSpec, begin_attempt
 from trainer.contract.declared import declared_ops
 from trainer.engine.job import TrainJob
-from trainer.engine.tracking import NoTracker
+from trainer.engine.tracking.companion import Untracked
 from trainer.engine.training import Trained, Witness
 
 ROUNDS, IDLE_ROUNDS, UPDATES, IDLE_UPDATES = 12, 25, 40, 20
@@ -101,7 +101,7 @@ def train(spec: TrainAndEvalSpec, name: str) -> tuple[Trained, list[float]]:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         run = RunDirectory(Path(folder) / "run")
         clock = Clock()
-        witness = Witness(run, clock, NoTracker(), begin_attempt(run, "train", None))
+        witness = Witness(run, clock, Untracked(), begin_attempt(run, "train", None))
         trained: Trained = loop(TrainJob(spec, run, witness, stack))
     return trained, [after - before for before, after in pairwise(clock.ends)]
 

@@ -1,14 +1,14 @@
 """The resource `compute`: where a stage's trainer runs, chosen by config; it never looks into what the trainer does."""
 
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import dagster as dg
 from pydantic import Field
 
-from resources.in_process_compute import InProcessCompute
+from resources.in_process_compute import FunctionsCompute, InProcessCompute
 from resources.local_compute import LocalCompute
-from resources.skypilot.compute import SkyPilotCompute
+from resources.skypilot.compute import RentedCompute, SkyPilotCompute
 from trainer.contract import Manifest, RunDirectory, Stage
 
 
@@ -51,3 +51,11 @@ class ComputeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissing
         """Run the stage on the chosen backend."""
         backend = cast("Compute", self.backend)  # pyright: ignore[reportUnknownMemberType]
         return backend.run(context, stage, run_directory, train_manifest)
+
+
+def kind_of(compute: Any) -> str | None:
+    """`local`, `in_process` or `skypilot`, as the Launchpad names it; none of a compute that is none of ours."""
+    chosen: Any = cast("Any", compute).backend if isinstance(compute, ComputeResource) else compute
+    if isinstance(chosen, FunctionsCompute | RentedCompute):
+        return "in_process" if isinstance(chosen, FunctionsCompute) else "skypilot"
+    return chosen.kind if isinstance(chosen, LocalCompute | InProcessCompute | SkyPilotCompute) else None

@@ -1,12 +1,13 @@
 """Where all local state lies: run directories, the inbox, the Dagster instance; never the runs themselves."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
 
-from trainer.contract import write_text
+from trainer.contract import Refused, write_text
 
 DAGSTER_YAML = """\
 # Written once by axiom_dagster and never overwritten: edit it freely.
@@ -18,6 +19,20 @@ concurrency:
   runs:
     # Each run trains in a process of its own; more runs than this wait in the queue.
     max_concurrent_runs: {max_concurrent_runs}
+    # Of queued runs with a tag, no more than `limit` at once. Only tags count that a run has when it is queued: its
+    # launcher's (`axiom/inbox` is the inbox's; in the Launchpad: Edit tags). Runs that are under way count with all
+    # their tags, `axiom/compute` among them.
+    tag_concurrency_limits:
+      # A hundred files in the inbox leave room for what someone launches by hand.
+      - {{key: axiom/inbox, limit: {inbox_runs}}}
+      # Rented trainings cost money while they run, and this machine only waits for them.
+      - {{key: axiom/compute, value: skypilot, limit: 8}}
+  pools:
+    # Runs that train are in the pool `training`, wherever they compute. By this default it holds as many as may run at
+    # all, so training on the CPU is not throttled. With one GPU: `dagster instance concurrency set training 1`.
+    default_limit: {max_concurrent_runs}
+    # Counted by runs when they leave the queue: a worker that is killed leaves no place taken.
+    granularity: run
 run_retries:
   # A run whose worker crashed is tried again; a stage that failed would only fail again.
   enabled: true
@@ -47,7 +62,8 @@ def prepare_home(home: Path | None = None) -> Path:
         (home / folder).mkdir(parents=True, exist_ok=True)
     settings = home / "dagster" / "dagster.yaml"
     if not settings.exists():
-        write_text(settings, DAGSTER_YAML.format(max_concurrent_runs=os.cpu_count() or 1))
+        most = os.cpu_count() or 1
+        write_text(settings, DAGSTER_YAML.format(max_concurrent_runs=most, inbox_runs=max(1, most - 1)))
     return home
 
 
@@ -58,5 +74,18 @@ def home_environment(home: Path | None = None) -> Mapping[str, str]:
 
 
 def dagster_instance(home: Path | None = None) -> dg.DagsterInstance:
-    """The persistent Dagster instance of the home, made ready if need be."""
-    return dg.DagsterInstance.from_config(str(prepare_home(home) / "dagster"))
+    """The persistent Dagster instance of the home, made ready if need be; raises `Refused` if it cannot be opened."""
+    folder = prepare_home(home) / "dagster"
+    try:
+        return dg.DagsterInstance.from_config(str(folder))
+    except Exception as error:
+        hint = "every run is recorded there: mend dagster.yaml, its variables or its database (docs/deploy.md)"
+        why = f"cannot be opened: {_words_of(error)}; {hint}"
+        raise Refused.one("dagster.yaml", str(folder / "dagster.yaml"), why) from error
+
+
+def _words_of(error: Exception) -> str:
+    """What is wrong, without the stack trace that Dagster adds and the address that SQLAlchemy adds."""
+    config = isinstance(error, dg.DagsterInvalidConfigError)
+    words = error.errors[0].message if config else str(error.__cause__ or error)
+    return " ".join(re.split(r"Stack Trace|\(Background", words)[0].split())

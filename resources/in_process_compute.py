@@ -12,6 +12,7 @@ import dagster as dg
 from pydantic import Field
 
 from resources.refusing import refusals_fail_the_step
+from resources.wandb.resource import in_environment, wandb_variables
 from trainer.algorithm.overrides import Replacement
 from trainer.contract import Manifest, Progress, Refused, RunDirectory, Stage, redacted
 from trainer.pipeline import Hook
@@ -83,7 +84,7 @@ class InProcessCompute(dg.Config):
         entry = importlib.import_module(self.module)
         reporter = LogReporter(context.log)
         run_id = context.run.run_id
-        with refusals_fail_the_step(), _secrets_masked():
+        with refusals_fail_the_step(), _secrets_masked(), in_environment(wandb_variables(context)):
             return entry.run_stage(
                 stage,
                 run_directory,

@@ -14,6 +14,7 @@ from pydantic import Field
 
 import trainer
 from resources.outcome import ended_from_outside, manifest_of_ended_process
+from resources.wandb.resource import wandb_variables
 from trainer.contract import Manifest, RunDirectory, Stage, load_experiment_spec
 
 TRAINER_ROOT = Path(trainer.__file__ or "").parents[1]
@@ -58,7 +59,8 @@ class LocalCompute(dg.Config):
             context_injector=dg.PipesTempFileContextInjector(),
             message_reader=OneWriterReader(),
         ) as session:
-            environment = {**self.environment(run_directory), **session.get_bootstrap_env_vars()}
+            wandb = {name: value for name, value in wandb_variables(context).items() if name not in self.env}
+            environment = {**self.environment(run_directory), **wandb, **session.get_bootstrap_env_vars()}
             code = self._wait(self._command(stage, run_directory, train_manifest), environment, console)
         try:
             return manifest_of_ended_process(code, run_directory, stage, console)

@@ -10,11 +10,14 @@ from axiom_dagster.cli.exposed import exposed
 from axiom_dagster.cli.jobs import jobs_app
 from axiom_dagster.cli.reconcile import reconcile
 from axiom_dagster.cli.replay import replay
+from axiom_dagster.cli.report import report
 from axiom_dagster.cli.run import run
 from axiom_dagster.cli.runs import runs, show
 from axiom_dagster.cli.spec import spec_app
+from axiom_dagster.cli.sync import sync
 from axiom_dagster.cli.ui import env, ui
 from axiom_dagster.cli.verify import verify
+from axiom_dagster.cli.watch import watch
 
 app = typer.Typer(
     help="Reproducible reinforcement-learning experiments on Dagster.",
@@ -25,9 +28,12 @@ app = typer.Typer(
 app.command()(run)
 app.command()(runs)
 app.command()(show)
+app.command()(watch)
 app.command()(verify)
+app.command()(sync)
 app.command()(diff)
 app.command()(replay)
+app.command()(report)
 app.command()(exposed)
 app.command()(conform)
 app.command()(reconcile)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from axiom_dagster.cli.answer import FAILED, AsJson, answer_json, refusals, say
-from axiom_dagster.cli.run import Tag, plain_run, show_words
+from axiom_dagster.cli.run import Tag, plain_run, shown
 from axiom_dagster.cli.runs import RunName
 
 if TYPE_CHECKING:
@@ -21,14 +21,13 @@ def replay(run: RunName, tag: Tag = None, as_json: AsJson = False) -> None:
         say(f"WARNING: {words}")
 
     with refusals(as_json=as_json):
-        from axiom_dagster.cli.console import stage_words
-        from axiom_dagster.cli.interrupt import interrupts_cancel
         from axiom_dagster.replaying import replay as replayed
         from axiom_dagster.run_handle import RunHandle
 
         original = RunHandle.of(run)
-        with stage_words(show_words), interrupts_cancel():
+        with shown() as display:
             again = replayed(original, tag, say=warn)
+            display.end(again.status)
     equal = _answer(original, again, warnings, as_json=as_json)
     if not equal:
         raise typer.Exit(FAILED)

@@ -1,16 +1,18 @@
 """`axiom run`: one experiment from a spec to its summary; what it refuses leaves nothing behind."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from axiom_dagster.cli.answer import FAILED, AsJson, answer_json, refusals, say
+from axiom_dagster.cli.answer import FAILED, AsJson, answer_json, refusals
 from axiom_dagster.cli.rented import GitCheck, Gpus, Job, Launch, Nodes, Spot, rented, show_launch
 
 if TYPE_CHECKING:
+    from axiom_dagster.cli.display import Shown
     from axiom_dagster.overriding import AnyCompute
     from axiom_dagster.run_handle import RunHandle
     from resources.skypilot.job_config import SkypilotJobConfig
@@ -115,16 +117,16 @@ def _show(
 
 
 def _resume(name: str, *, given: Sequence[object], compute: "AnyCompute") -> "RunHandle":
-    from axiom_dagster.cli.console import stage_words
-    from axiom_dagster.cli.interrupt import interrupts_cancel
     from axiom_dagster.resuming import resume
     from axiom_dagster.run_handle import RunHandle
     from trainer.contract import Refused
 
     if any(given):
         raise Refused.one("--resume", name, "a resumed run keeps its spec and its tag; give nothing else but --compute")
-    with stage_words(show_words), interrupts_cancel():
-        return resume(RunHandle.of(name), compute=compute)
+    with shown() as display:
+        handle = resume(RunHandle.of(name), compute=compute)
+        display.end(handle.status)
+    return handle
 
 
 def _compute(name: ComputeName, config: "SkypilotJobConfig | None") -> "AnyCompute":
@@ -140,21 +142,27 @@ def _compute(name: ComputeName, config: "SkypilotJobConfig | None") -> "AnyCompu
 def _run(
     spec: "TrainAndEvalSpec", tag: str | None, compute: ComputeName, config: "SkypilotJobConfig | None"
 ) -> "RunHandle":
-    from axiom_dagster.cli.console import stage_words
-    from axiom_dagster.cli.interrupt import interrupts_cancel
     from axiom_dagster.experiment import TrainAndEvalExperiment
     from resources.skypilot.preflight import require_ready
     from resources.skypilot.service import get_skypilot_service
 
     if config is not None:
         require_ready([(spec, config)], get_skypilot_service().sky)
-    with stage_words(show_words), interrupts_cancel():
-        return TrainAndEvalExperiment(spec).run(tag, compute=_compute(compute, config))
+    with shown() as display:
+        handle = TrainAndEvalExperiment(spec).run(tag, compute=_compute(compute, config))
+        display.end(handle.status)
+    return handle
 
 
-def show_words(stage: str, words: str) -> None:
-    """A stage's words as a line for people."""
-    say(words if words.startswith(stage) else f"{stage}: {words}")
+@contextmanager
+def shown() -> "Generator[Shown]":
+    """While the block runs, the runs of this process are shown, and Ctrl-C cancels them."""
+    from axiom_dagster.cli.console import stage_words
+    from axiom_dagster.cli.display import shown_run
+    from axiom_dagster.cli.interrupt import interrupts_cancel
+
+    with shown_run() as display, stage_words(display.take), interrupts_cancel():
+        yield display
 
 
 def _answer(handle: "RunHandle", *, as_json: bool) -> None:

@@ -1,15 +1,12 @@
 """`axiom runs` and `axiom show`: what ran, from whatever door, newest first; they change nothing."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from axiom_dagster.cli.answer import AsJson, answer_json, refusals
 from axiom_dagster.cli.run import plain_run
-
-if TYPE_CHECKING:
-    from axiom_dagster.listing import Line
 
 Limit = Annotated[int, typer.Option(min=1, help="How many.")]
 Experiment = Annotated[str | None, typer.Option(metavar="NAME", help="Only runs of specs of this name.")]
@@ -27,7 +24,19 @@ Tags = Annotated[
         "(`axiom/overrides=train.compute_advantage=vtrace`); repeatable: all of them.",
     ),
 ]
-OldestFirst = Annotated[bool, typer.Option("--oldest-first", help="Begin with the oldest instead of the newest.")]
+Sort = Annotated[
+    Literal["created", "reward", "experiment", "status", "duration"],
+    typer.Option(
+        help="The newest, the highest reward (mean over simulations), the longest first; words from a to z. "
+        "`created` orders all runs; the others order the newest `--limit` of those that were asked for."
+    ),
+]
+Reverse = Annotated[
+    bool,
+    typer.Option(
+        "--reverse", "--oldest-first", help="The other way round: the oldest, the lowest, the shortest first."
+    ),
+]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="An instance name, a run id, or how an id begins.")]
 
 
@@ -37,21 +46,26 @@ def runs(
     status: Status = None,
     seed: Seed = None,
     tags: Tags = None,
-    oldest_first: OldestFirst = False,
+    sort: Sort = "created",
+    reverse: Reverse = False,
     as_json: AsJson = False,
 ) -> None:
     """List the newest runs of this home, or those that were asked for."""
-    from axiom_dagster.listing import Wanted, lines
+    from axiom_dagster.listing import Wanted, in_order, lines
 
     wanted = Wanted(experiment, status, seed, _pairs(tags or ()))
-    found = lines(wanted, limit=limit, oldest_first=oldest_first)
+    with refusals(as_json=as_json):
+        found = lines(wanted, limit=limit, oldest_first=reverse and sort == "created")
+    if sort != "created":
+        found = in_order(found, sort, reverse=reverse)
     if as_json:
         answer_json({"runs": [line.plain() for line in found]})
-        return
-    from axiom_dagster.summary import wide_console
+    elif found:
+        from axiom_dagster.cli.runs_table import show_table
 
-    nothing = "no runs yet: try `axiom run quick`" if wanted == Wanted() else "no such runs"
-    wide_console().print(_table(found) if found else nothing)
+        show_table(found)
+    else:
+        typer.echo("no runs yet: try `axiom run quick`" if wanted == Wanted() else "no such runs")
 
 
 def _pairs(tags: Sequence[str]) -> dict[str, str]:
@@ -72,16 +86,3 @@ def show(run: RunName, as_json: AsJson = False) -> None:
         from axiom_dagster.summary import show_summary
 
         show_summary(handle, to_stderr=False)
-
-
-def _table(lines: "Sequence[Line]") -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "status", "tag", "created (UTC)", "mean reward"):
-        table.add_column(column, no_wrap=True)
-    for line in lines:
-        rewards = "  ".join(f"{name} {reward:.3g}" for name, reward in line.mean_reward.items())
-        created = f"{line.created_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(line.instance_name, line.status, line.tag or "", created, rewards)
-    return table

@@ -14,11 +14,15 @@ Quick = Annotated[bool, typer.Option("--quick", help="The one that ends in secon
 
 
 @spec_app.command()
-def new(quick: Quick = False) -> None:
+def new(quick: Quick = False, as_json: AsJson = False) -> None:
     """Print a full spec as YAML: that of the main job, or of the quick one."""
     from trainer.contract import create_experiment, create_quick_experiment, spec_yaml
 
-    typer.echo(spec_yaml(create_quick_experiment() if quick else create_experiment()), nl=False)
+    spec = create_quick_experiment() if quick else create_experiment()
+    if as_json:
+        answer_json(spec.plain())
+    else:
+        typer.echo(spec_yaml(spec), nl=False)
 
 
 @spec_app.command()

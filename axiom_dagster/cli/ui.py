@@ -9,10 +9,15 @@ from typing import Annotated
 
 import typer
 
-from axiom_dagster.cli.answer import refusals, say
+from axiom_dagster.cli.answer import AsJson, answer_json, refusals, say
 
 LOOPBACK = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
+PAGES = {
+    "asset graph": "/asset-groups",
+    "Launchpad": "/locations/axiom_dagster.definitions/jobs/train_and_eval/playground",
+    "runs": "/runs",
+}
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")]
 
@@ -24,7 +29,9 @@ def ui(port: Port = 3000) -> None:
         from resources.home import home_environment, prepare_home
 
         home = prepare_home()
-    say(f"http://{LOOPBACK}:{port}  home: {home}")
+    say(f"home         {home}")
+    for name, path in PAGES.items():
+        say(f"{name:<12} http://{LOOPBACK}:{port}{path}")
     dagster = str(Path(sys.executable).with_name("dagster"))
     command = [dagster, "dev", "-m", "axiom_dagster.definitions", "-d", str(ROOT), "-h", LOOPBACK, "-p", str(port)]
     # Started in the background by a script it would inherit "ignore", and Dagster could then never be stopped.
@@ -33,13 +40,17 @@ def ui(port: Port = 3000) -> None:
     os.execve(dagster, command, {**os.environ, **home_environment(home), "PYTHONSAFEPATH": "1"})
 
 
-def env() -> None:
+def env(as_json: AsJson = False) -> None:
     """Print the exports that make Dagster's own commands use this home: `eval "$(axiom env)"`."""
     import shlex
 
     from resources.home import home_environment, prepare_home
 
-    for name, value in home_environment(prepare_home()).items():
+    variables = home_environment(prepare_home())
+    if as_json:
+        answer_json(dict(variables))
+        return
+    for name, value in variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 

@@ -11,7 +11,7 @@ import typer
 
 from axiom_dagster.cli.answer import FAILED, AsJson, answer_json, refusals, say
 from axiom_dagster.cli.rented import show_plans
-from axiom_dagster.cli.run import Overrides, Values, plain_run, show_words
+from axiom_dagster.cli.run import Overrides, Values, plain_run, shown
 from axiom_dagster.recipes.experiment import ConfigT, Experiment, TrainingJob
 from axiom_dagster.recipes.options import ConfigOption, config_options, configured, flags_spelled_out
 
@@ -72,11 +72,10 @@ def _parameter(option: ConfigOption) -> inspect.Parameter:
 
 
 def _run(recipe: Experiment[Any]) -> list[TrainingJob]:
-    from axiom_dagster.cli.console import stage_words
-    from axiom_dagster.cli.interrupt import interrupts_cancel
-
-    with stage_words(show_words), interrupts_cancel():
-        return recipe.run()
+    with shown() as display:
+        jobs = recipe.run()
+        display.end(next((job.run.status for job in reversed(jobs) if job.run), "not begun"))
+    return jobs
 
 
 def _answer(jobs: Sequence[TrainingJob], *, as_json: bool) -> None:

@@ -5,7 +5,6 @@ One probe is written where artifacts are to be kept, and removed again.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from netrc import NetrcParseError, netrc
 from pathlib import Path
 
 from resources.skypilot.artifacts import require_writable
@@ -16,9 +15,8 @@ from resources.skypilot.task import secrets_of
 from trainer.contract import Problem, Refused, TrainAndEvalSpec
 from trainer.contract.code_files import TRAINER
 from trainer.contract.git import GitFailed, git
+from trainer.contract.tracking import KEY, has_key
 
-WANDB_KEY = "WANDB_API_KEY"
-WANDB_HOST = "api.wandb.ai"
 NAMED_FILES = 5
 ENVIRONMENT: Mapping[str, str] = os.environ
 
@@ -124,19 +122,11 @@ def _wandb_problems(
     """Online tracking whose key is missing here, or would not reach the job."""
     if spec.wandb.mode != "online":
         return
-    if WANDB_KEY not in config.secrets:
-        why = f"the job logs online and gets no key; add {WANDB_KEY} to `secrets`, or set wandb.mode=offline"
+    if KEY not in config.secrets:
+        why = f"the job logs online and gets no key; add {KEY} to `secrets`, or set wandb.mode=offline"
         yield Problem("skypilot.secrets", config.secrets, why)
-        if not environment.get(WANDB_KEY) and not _has_netrc(environment):
-            yield Problem("wandb", WANDB_KEY, "is not set here either; https://wandb.ai/authorize shows your key")
-
-
-def _has_netrc(environment: Mapping[str, str]) -> bool:
-    file = Path(environment.get("NETRC") or Path(environment.get("HOME", "~")) / ".netrc").expanduser()
-    try:
-        return netrc(file).authenticators(WANDB_HOST) is not None
-    except (OSError, NetrcParseError):
-        return False
+        if not has_key(environment):
+            yield Problem("wandb", KEY, "is not set here either; https://wandb.ai/authorize shows your key")
 
 
 def _secret_problems(config: SkypilotJobConfig, environment: Mapping[str, str]) -> Iterator[Problem]:

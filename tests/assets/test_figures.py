@@ -53,48 +53,48 @@ def test_a_long_and_noisy_learning_curve_stays_under_the_size_that_metadata_can_
     noise = Random(0)
     losses = ("losses/entropy", "losses/approx_kl", "losses/explained_variance")
     rows = [row(update, noise.gauss(10, 3)) | {name: noise.random() for name in losses} for update in range(400)]
-    picture = learning_curve(rows, "long")
+    picture = learning_curve(rows, "long").png()
 
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 75_000, "base64 makes it a third longer: 100 kB"
 
 
 def test_a_learning_curve_draws_the_reward():
-    picture = learning_curve([row(update, update / 10) for update in range(100)], "rising")
+    picture = learning_curve([row(update, update / 10) for update in range(100)], "rising").png()
 
     assert share(picture, BLUE, bottom=0.65) > 0.003
 
 
 @pytest.mark.parametrize("rows", [[], [row(0, None), row(1, None)]], ids=["no update", "no episode"])
 def test_a_run_without_a_finished_episode_shows_no_line(rows: list[dict[str, Any]]):
-    assert share(learning_curve(rows, "nothing"), BLUE, bottom=0.65) == 0
+    assert share(learning_curve(rows, "nothing").png(), BLUE, bottom=0.65) == 0
 
 
 def test_a_missing_reward_is_a_gap_and_not_a_zero():
     known = [row(update, 5.0) for update in range(100)]
     with_gap = [row(update, None if 30 <= update < 70 else 5.0) for update in range(100)]
 
-    assert share(learning_curve(with_gap, "x"), BLUE) < 0.75 * share(learning_curve(known, "x"), BLUE)
+    assert share(learning_curve(with_gap, "x").png(), BLUE) < 0.75 * share(learning_curve(known, "x").png(), BLUE)
 
 
 def test_a_single_update_is_still_visible():
-    assert share(learning_curve([row(0, 3.0)], "one"), BLUE, bottom=0.65) > 0
+    assert share(learning_curve([row(0, 3.0)], "one").png(), BLUE, bottom=0.65) > 0
 
 
 def test_updates_between_gaps_are_still_visible():
     rows = [row(update, 3.0 if update % 2 == 0 else None) for update in range(9)]
 
-    assert share(learning_curve(rows, "t"), PALE_BLUE, top=0.1, bottom=0.65) > 0.0001
+    assert share(learning_curve(rows, "t").png(), PALE_BLUE, top=0.1, bottom=0.65) > 0.0001
 
 
 def test_the_same_rows_make_the_same_bytes():
     rows = [row(update) for update in range(20)]
 
-    assert learning_curve(rows, "same") == learning_curve(rows, "same")
+    assert learning_curve(rows, "same").png() == learning_curve(rows, "same").png()
 
 
 def test_an_evaluation_chart_shows_agent_and_random_policy_of_every_simulation():
-    picture = evaluation_chart({"arena/basic": result(19, 1.6), "arena/combat": result(12, 1.5)}, "arena")
+    picture = evaluation_chart({"arena/basic": result(19, 1.6), "arena/combat": result(12, 1.5)}, "arena").png()
 
     assert len(picture) < 100_000
     for top, bottom in ((0.1, 0.48), (0.48, 0.85)):
@@ -104,15 +104,16 @@ def test_an_evaluation_chart_shows_agent_and_random_policy_of_every_simulation()
 
 def test_more_simulations_make_a_taller_chart():
     height = [
-        Image.open(BytesIO(evaluation_chart({f"sim-{i}": result(2, 1) for i in range(n)}, "t"))).height for n in (1, 4)
+        Image.open(BytesIO(evaluation_chart({f"sim-{i}": result(2, 1) for i in range(n)}, "t").png())).height
+        for n in (1, 4)
     ]
 
     assert height[1] > 1.5 * height[0]
 
 
 def test_negative_rewards_are_drawn_too():
-    assert share(evaluation_chart({"Acrobot-v1": result(-90, -490)}, "acrobot"), BLUE) > 0
+    assert share(evaluation_chart({"Acrobot-v1": result(-90, -490)}, "acrobot").png(), BLUE) > 0
 
 
 def test_no_simulation_makes_an_honest_picture():
-    assert share(evaluation_chart({}, "nothing"), BLUE) == 0
+    assert share(evaluation_chart({}, "nothing").png(), BLUE) == 0

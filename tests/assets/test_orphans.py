@@ -9,6 +9,7 @@ from assets.train import train_asset
 from resources.exposed_ops import op_resources
 from resources.in_process_compute import InProcessCompute
 from resources.manifest_store import ManifestStore
+from resources.wandb.resource import WandbResource
 from trainer.contract import Manifest, RunDirectory, Stage
 
 
@@ -30,7 +31,7 @@ class GivenUpMeanwhile:
 
 
 def trained(instance: dg.DagsterInstance, compute: GivenUpMeanwhile) -> dg.ExecuteInProcessResult:
-    resources = {**op_resources(), "compute": compute, "manifests": ManifestStore()}
+    resources = {**op_resources(), "compute": compute, "manifests": ManifestStore(), "wandb": WandbResource()}
     return dg.materialize([train_asset()], resources=resources, instance=instance, raise_on_error=False)
 
 

@@ -16,6 +16,7 @@ from assets.train import train_asset
 from resources.exposed_ops import op_resources, resource_classes
 from resources.in_process_compute import InProcessCompute
 from resources.manifest_store import ManifestStore
+from resources.wandb.resource import WandbResource
 from trainer.contract import Manifest, RunDirectory, create_quick_experiment, read_manifest
 from trainer.ops.vtrace import VTrace
 
@@ -53,7 +54,11 @@ def mine(name: str) -> dict[str, Any]:
 
 
 def job(**resources: Any) -> dg.JobDefinition:
-    compute = {"compute": InProcessCompute(module="fake_trainer"), "manifests": ManifestStore()}
+    compute = {
+        "compute": InProcessCompute(module="fake_trainer"),
+        "manifests": ManifestStore(),
+        "wandb": WandbResource(),
+    }
     return dg.Definitions(
         assets=ASSETS,
         asset_checks=[stage_checks(asset, checks) for asset, checks in CHECKS.items()],

@@ -16,6 +16,7 @@ from assets.train import train_asset
 from resources.exposed_ops import op_resources
 from resources.in_process_compute import InProcessCompute
 from resources.manifest_store import ManifestStore
+from resources.wandb.resource import WandbResource
 from trainer.contract import RunDirectory, create_quick_experiment, read_manifest
 
 CHECKS = {"train": TRAIN_CHECKS, "evaluate": EVALUATE_CHECKS, "analyze": ANALYZE_CHECKS}
@@ -23,7 +24,12 @@ DEFS = dg.Definitions(
     assets=[train_asset(), evaluate_asset(), analyze_asset()],
     asset_checks=[stage_checks(asset, checks) for asset, checks in CHECKS.items()],
     jobs=[dg.define_asset_job("everything", dg.AssetSelection.assets("train", "evaluate", "analyze"))],
-    resources={**op_resources(), "compute": InProcessCompute(module="fake_trainer"), "manifests": ManifestStore()},
+    resources={
+        **op_resources(),
+        "compute": InProcessCompute(module="fake_trainer"),
+        "manifests": ManifestStore(),
+        "wandb": WandbResource(),
+    },
     executor=dg.in_process_executor,
 )
 JOB = DEFS.resolve_job_def("everything")
@@ -84,8 +90,10 @@ def test_a_materialization_is_the_manifest_on_disk(instance: dg.DagsterInstance)
 
 def test_analysis_leaves_pictures_and_tables(instance: dg.DagsterInstance, home: Path) -> None:
     folder = home / "runs" / name_of(run(instance)) / "analyze"
-    names = ["code_files.json", "evaluation.png", "learning_curve.png", "manifest.json", "results.csv", "results.md"]
-    assert sorted({file.name for file in folder.iterdir()} - {"code.patch"}) == names
+    figures = ("evaluation", "exposure", "health", "learning_curve", "throughput")
+    pictures = {f"{name}{ending}" for name in figures for ending in (".png", ".svg", "_dark.svg")}
+    others = {"code_files.json", "manifest.json", "report.html", "results.csv", "results.md"}
+    assert {file.name for file in folder.iterdir()} - {"code.patch"} == pictures | others
     assert (folder / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     assert "arena/basic,1.0,0.0,2.0,0.5,0.4,0.6,2.0,False,2" in (folder / "results.csv").read_text()
 

@@ -31,6 +31,16 @@ def test_every_check_stops_what_comes_after() -> None:
     assert all(spec.blocking for spec in specs)
 
 
+def test_a_training_takes_a_place_in_its_pool_and_nothing_else_does() -> None:
+    pools = {asset.key.to_user_string(): asset.op.pool for asset in defs.assets or []}
+    assert pools == {"train": "training", "evaluate": None, "analyze": None}
+
+
+def test_an_analysis_becomes_stale_and_then_overdue() -> None:
+    policy = defs.resolve_asset_graph().get(dg.AssetKey("analyze")).freshness_policy
+    assert (policy.warn_window.to_timedelta().days, policy.fail_window.to_timedelta().days) == (2, 7)
+
+
 def test_the_nightly_schedule_runs_the_main_job_and_waits_to_be_started() -> None:
     schedule = defs.resolve_schedule_def("nightly_train_and_eval")
     assert (schedule.cron_schedule, schedule.job_name) == ("0 2 * * *", "train_and_eval")

@@ -6,15 +6,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from axiom_dagster import Refused, RunHandle
 from axiom_dagster.cli.app import app
-from axiom_dagster.listing import Wanted, lines
+from axiom_dagster.cli.runs_table import show_table
+from axiom_dagster.listing import Line, Wanted, in_order, lines
 from resources.home import dagster_instance
 from resources.manifest_store import INSTANCE_NAME_TAG
 from trainer.contract import Episode, Interval, Manifest, RunDirectory, SimulationResult
@@ -31,6 +34,7 @@ def begin(instance: dg.DagsterInstance, home: Path, number: int) -> str:
         INSTANCE_NAME_TAG: name,
         "axiom/experiment": f"run_{number % 2}",
         "axiom/seed": str(number % 3),
+        "axiom/variant": f"vtrace-{number}",
         "axiom/tag": "fast" if number % 4 == 0 else "slow",
         "axiom/overrides": "train.compute_advantage=vtrace" if number % 6 == 0 else "none",
     }
@@ -96,9 +100,86 @@ def test_the_command_takes_the_same_filters(instance):
     result = CliRunner().invoke(app, ["runs", *words.split()])
     (row,) = json.loads(result.stdout)["runs"]
     assert row["run_id"].startswith("000006")
-    assert set(row) == {"instance_name", "status", "tag", "created_at", "run_id", "mean_reward"}
+    assert set(row) == {
+        *("instance_name", "status", "tag", "created_at", "run_id", "mean_reward"),
+        *("experiment", "variant", "seed", "duration_seconds", "steps_per_second"),
+    }
+    assert (row["experiment"], row["variant"], row["seed"], row["duration_seconds"]) == ("run_0", "vtrace-6", 0, None)
     assert "no such runs" in CliRunner().invoke(app, ["runs", "--status", "cancelled"]).stdout
     assert CliRunner().invoke(app, ["runs", "--status", "lost"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("", [11, 10, 9, 8]),
+        ("--reverse", [0, 1, 2, 3]),
+        ("--oldest-first", [0, 1, 2, 3]),
+        ("--sort reward", [11, 10, 9, 8]),
+        ("--sort reward --reverse", [8, 9, 10, 11]),
+        ("--sort experiment", [10, 8, 11, 9]),
+        ("--sort experiment --reverse", [11, 9, 10, 8]),
+        ("--sort status", [10, 11, 8, 9]),
+        ("--sort duration", [11, 10, 9, 8]),
+    ],
+)
+def test_the_shown_lines_are_sorted_and_when_they_were_made_orders_all(instance, words, found):
+    result = CliRunner().invoke(app, ["runs", "--limit", "4", "--json", *words.split()])
+    assert [int(row["mean_reward"]["arena/basic"]) for row in json.loads(result.stdout)["runs"]] == found
+
+
+def test_what_is_not_known_is_last_whichever_way_runs_are_sorted():
+    known = [line(duration_seconds=seconds, mean_reward={"a": seconds, "b": 0.0}) for seconds in (1.0, 3.0, 2.0)]
+    unknown = line(duration_seconds=None, mean_reward={})
+    for order in ("duration", "reward"):
+        longest = in_order([unknown, *known], order)
+        assert [each.duration_seconds for each in longest] == [3.0, 2.0, 1.0, None]
+        shortest = in_order([unknown, *known], order, reverse=True)
+        assert [each.duration_seconds for each in shortest] == [1.0, 2.0, 3.0, None]
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (130, "run status variant seed tag created (UTC) duration steps/s mean reward"),
+        (105, "run status variant created (UTC) duration mean reward"),
+        (62, "run status mean reward"),
+        (50, "run status mean reward"),
+    ],
+)
+def test_a_narrow_terminal_gets_the_columns_that_fit_and_never_half_a_word(width, shown):
+    console = Console(file=StringIO(), width=width, force_terminal=True, color_system=None)
+    one = line(duration_seconds=61.0, steps_per_second=8000.0, mean_reward={"arena/basic": 1.5})
+    show_table([one], console)
+    printed = console.file.getvalue()
+    header, *rows = printed.splitlines()
+    assert header.split() == shown.split()
+    assert all(len(row) <= width for row in (header, *rows))
+    # A folded name is whole when its pieces are put together.
+    assert "".join(row[: header.index("status")].strip() for row in rows) == one.instance_name
+    assert "succeeded" in printed
+
+
+def test_columns_that_are_empty_in_every_line_are_left_out(capsys):
+    show_table([line(variant=None, tag=None, seed=None)])
+    assert capsys.readouterr().out.splitlines()[0].split() == ["run", "status", "created", "(UTC)"]
+
+
+def line(**values):
+    fields = {
+        "instance_name": "run_1-20260101-000000-abcdef",
+        "status": "succeeded",
+        "tag": "first",
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "run_id": "abcdef",
+        "experiment": "run_1",
+        "variant": "base-123456",
+        "seed": 3,
+        "duration_seconds": None,
+        "steps_per_second": None,
+        "mean_reward": {},
+    }
+    return Line(**{**fields, **values})
 
 
 def test_a_list_opens_no_more_manifests_than_it_has_lines(home):

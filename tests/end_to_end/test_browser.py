@@ -10,6 +10,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.end_to_end.pictures import save
+
 LAUNCHPAD = "/locations/axiom_dagster.definitions/jobs/train_and_eval/playground"
 EDITOR = "document.querySelector('.CodeMirror').CodeMirror"
 
@@ -20,6 +22,11 @@ def button(words: str) -> tuple[str, str]:
 
 def click(browser: Any, place: tuple[str, str], seconds: float = 20) -> None:
     WebDriverWait(browser, seconds).until(expected.element_to_be_clickable(place)).click()
+
+
+def words(browser: Any) -> str:
+    """All that the page shows."""
+    return browser.find_element(By.TAG_NAME, "body").text
 
 
 @pytest.mark.browser
@@ -35,6 +42,8 @@ def test_a_changed_value_is_launched_from_the_launchpad_and_its_learning_curve_i
 
     config = {"ops": {"train": {"config": tiny("typed", optimizer={"learning_rate": 0.00025})}}}
     browser.execute_script(f"{EDITOR}.setValue(arguments[0])", yaml.safe_dump(config))
+    wait_for(browser.find_element(*button("Launch Run")).is_enabled, seconds=20)
+    save(browser, "launchpad")
     click(browser, button("Launch Run"))
     WebDriverWait(browser, 20).until(expected.url_contains("/runs/"))
     run_id = browser.current_url.partition("/runs/")[2][:36]
@@ -45,7 +54,14 @@ def test_a_changed_value_is_launched_from_the_launchpad_and_its_learning_curve_i
     assert manifest["run_id"] == run_id
     assert manifest["spec"]["trainer"]["optimizer"]["learning_rate"] == 0.00025
 
+    browser.get(web.url + "/asset-groups")
+    WebDriverWait(browser, 60).until(lambda b: words(b).count("Materialized") == 3)
+    save(browser, "asset_graph")
+
     browser.get(web.url + "/assets/analyze")
+    browser.set_window_size(1500, 2000)
+    WebDriverWait(browser, 60).until(lambda b: "duration_seconds" in words(b) and "Fresh" in words(b))
+    save(browser, "analyze")
     click(browser, (By.XPATH, "//tr[.//span[text()='learning_curve']]//a[text()='[Show Markdown]']"))
     picture = (By.CSS_SELECTOR, "img[alt='learning_curve']")
     image = WebDriverWait(browser, 20).until(expected.visibility_of_element_located(picture))

@@ -5,9 +5,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.instance.config import PoolGranularity
 from dagster._core.run_coordinator import QueuedRunCoordinator
 
 from resources.home import axiom_home, dagster_instance, home_environment, prepare_home
+from trainer.contract import Refused
 
 
 def test_the_home_is_what_the_environment_says_else_the_working_directorys(
@@ -31,6 +33,19 @@ def test_dagster_accepts_every_setting_and_follows_them(tmp_path: Path) -> None:
         assert instance.is_persistent
 
 
+def test_queued_runs_are_limited_by_tags_and_trainings_by_their_pool(tmp_path: Path) -> None:
+    with dagster_instance(tmp_path) as instance:
+        limits = instance.get_concurrency_config()
+    queue, pools = limits.run_queue_config, limits.pool_config
+    most = queue.max_concurrent_runs
+    assert list(queue.tag_concurrency_limits) == [
+        {"key": "axiom/inbox", "limit": max(1, most - 1)},
+        {"key": "axiom/compute", "value": "skypilot", "limit": 8},
+    ]
+    # As many trainings as runs: on the CPU the pool holds nobody back. By runs: a killed worker leaves no place taken.
+    assert (pools.default_pool_limit, pools.pool_granularity) == (most, PoolGranularity.RUN)
+
+
 def test_a_misspelt_setting_is_refused_by_dagster_itself(tmp_path: Path) -> None:
     settings = prepare_home(tmp_path) / "dagster" / "dagster.yaml"
     settings.write_text(settings.read_text() + "run_retrys: {enabled: true}\n")
@@ -47,3 +62,31 @@ def test_settings_that_someone_edited_are_left_alone(tmp_path: Path) -> None:
 
 def test_child_processes_are_told_both_homes(tmp_path: Path) -> None:
     assert home_environment(tmp_path) == {"AXIOM_HOME": str(tmp_path), "DAGSTER_HOME": str(tmp_path / "dagster")}
+
+
+STORAGE = """
+storage:
+  postgres:
+    postgres_db: {scheme: postgresql+psycopg2, hostname: 127.0.0.1, port: 9, db_name: axiom, username: axiom,
+      password: {env: AXIOM_PG_PASSWORD}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [(None, r"AXIOM_PG_PASSWORD.* which is not set"), ("secret-word", r"port 9 failed: Connection refused")],
+    ids=["no password", "no server"],
+)
+def test_records_that_cannot_be_opened_are_refused_with_the_reason_and_never_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, password: str | None, why: str
+) -> None:
+    monkeypatch.delenv("AXIOM_PG_PASSWORD", raising=False)
+    if password is not None:
+        monkeypatch.setenv("AXIOM_PG_PASSWORD", password)
+    settings = prepare_home(tmp_path) / "dagster" / "dagster.yaml"
+    settings.write_text(settings.read_text() + STORAGE)
+    with pytest.raises(Refused, match=why) as refused:
+        dagster_instance(tmp_path)
+    assert refused.value.problems[0].value == str(settings)
+    assert "docs/deploy.md" in str(refused.value)
+    assert "secret-word" not in str(refused.value)

@@ -1,6 +1,6 @@
 """The contract: what is written to and read from a run directory; plain data, free of torch."""
 
-from trainer.contract.agent import AgentConfig, SystemConfig, WandbConfig
+from trainer.contract.agent import AgentConfig, SystemConfig, TensorBoardConfig, WandbConfig
 from trainer.contract.attempts import Attempt, Lease, Superseded, attempts, begin_attempt
 from trainer.contract.code import code_artifacts, record_code
 from trainer.contract.code_files import code_digest
@@ -27,6 +27,7 @@ from trainer.contract.redaction import looks_secret, redacted
 from trainer.contract.run_directory import RunDirectory, atomic_file, file_digest, write_text
 from trainer.contract.spec import NAME, AxiomControls, ExperimentSpec, TrainAndEvalSpec
 from trainer.contract.spec_file import begin_run, load_experiment_spec, save_experiment_spec, set_values, spec_yaml
+from trainer.contract.tracking import Tracking
 from trainer.contract.trainer_config import (
     CheckpointConfig,
     CurriculumConfig,
@@ -75,7 +76,9 @@ __all__ = [
     "StoppedAt",
     "Superseded",
     "SystemConfig",
+    "TensorBoardConfig",
     "TorchProfilerConfig",
+    "Tracking",
     "TrainAndEvalSpec",
     "TrainerConfig",
     "WandbConfig",

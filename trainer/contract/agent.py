@@ -1,4 +1,4 @@
-"""The agent's network, the machine it computes on and the tracker it reports to; plain data, never torch."""
+"""The agent's network, the machine it computes on and the trackers it reports to; plain data, never torch."""
 
 from typing import Literal
 
@@ -34,10 +34,25 @@ class SystemConfig(FrozenModel):
 class WandbConfig(FrozenModel):
     """Tracking by Weights & Biases; offline needs neither key nor network."""
 
-    mode: Literal["online", "offline", "disabled"] = Field(
-        default="offline", description="Where metrics are logged to."
+    mode: Literal["auto", "online", "offline", "disabled"] = Field(
+        default="auto",
+        description="Where metrics are logged to; `auto`: online where a key is at hand (WANDB_API_KEY, netrc), else "
+        "offline. `axiom sync` uploads what was offline.",
     )
     project: str = Field(default="axiom", min_length=1, description="W&B project.")
     entity: str | None = Field(default=None, description="W&B user or team; none: the key's default.")
     tags: tuple[str, ...] = Field(default=(), description="Tags of the W&B run.")
     notes: str = Field(default="", description="Notes of the W&B run.")
+    log_checkpoints: bool = Field(default=False, description="Whether the final checkpoint becomes a W&B artifact.")
+    close_seconds: float = Field(
+        default=30.0, ge=0, le=3600, description="How long a stage that has ended waits for its trackers at most."
+    )
+
+
+class TensorBoardConfig(FrozenModel):
+    """Tracking by TensorBoard, beside W&B or without it."""
+
+    enabled: bool = Field(default=False, description="Whether scalars are written for TensorBoard.")
+    log_dir: str = Field(
+        default="${run_dir}/tensorboard", min_length=1, description="Where its files lie; `${run_dir}` is the run's."
+    )

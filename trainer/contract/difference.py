@@ -15,6 +15,7 @@ NOT_FACTORS: Mapping[str, str] = {
     "name": "it only names the run",
     "description": "it only describes the run",
     "wandb": "it only says where numbers are logged",
+    "tensorboard": "it only says where numbers are logged",
     "controls.seed": "another seed repeats an experiment",
     "controls.baseline": "it only names the run to compare with",
     "controls.single_factor_enforce": "it is this rule itself",

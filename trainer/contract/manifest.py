@@ -12,13 +12,14 @@ from pydantic import Field
 
 from trainer.contract.provenance import Code, Compute, Environment
 from trainer.contract.run_directory import RunDirectory, file_digest, write_text
+from trainer.contract.tracking import Tracking
 from trainer.plain.model import FrozenModel, digest_of
 from trainer.plain.refusal import Refused
 
 Stage = Literal["train", "evaluate", "analyze"]
 Status = Literal["succeeded", "failed", "cancelled"]
-SCHEMA_VERSION: Literal[2] = 2
-EARLIER_VERSIONS = (1,)
+SCHEMA_VERSION: Literal[3] = 3
+EARLIER_VERSIONS = (1, 2)
 
 
 class Artifact(FrozenModel):
@@ -95,7 +96,7 @@ class SimulationResult(FrozenModel):
 class Manifest(FrozenModel):
     """One stage of one run. `digest` identifies it; children name it among their `parents`."""
 
-    schema_version: Literal[2] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
+    schema_version: Literal[3] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
     stage: Stage = Field(description="Which stage this records.")
     instance_name: str = Field(description="The run's name; also its directory's.")
     run_id: str | None = Field(default=None, description="Dagster's run, if it ran under Dagster.")
@@ -114,6 +115,7 @@ class Manifest(FrozenModel):
     environment: Environment | None = Field(default=None, description="Python, packages, machine; none: not recorded.")
     code: Code | None = Field(default=None, description="Commit, files and patch of the code that ran.")
     compute: Compute | None = Field(default=None, description="The process that ran it, and its job.")
+    tracking: Tracking | None = Field(default=None, description="Where its numbers were logged to; none: nowhere.")
     exposed: tuple[str, ...] = Field(default=(), description="Paths of the steps that may be overridden.")
     overrides: dict[str, OpRecord] = Field(default={}, description="What replaced an exposed step, by its path.")
     ops: dict[str, OpRecord] = Field(default={}, description="What ran in every exposed step of this stage.")

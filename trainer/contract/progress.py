@@ -1,5 +1,7 @@
 """What a running stage tells whoever waits for it; plain data and the seam that carries it, never a transport."""
 
+import re
+from math import isfinite
 from typing import Protocol
 
 from pydantic import Field
@@ -7,9 +9,14 @@ from pydantic import Field
 from trainer.contract.manifest import Stage
 from trainer.plain.model import FrozenModel
 
+WORDS = re.compile(
+    r"(?P<stage>train|evaluate|analyze) (?P<done>[\d,]+)/(?P<total>[\d,]+) \(\d+%\)  "
+    r"(?P<steps_per_second>[\d,]+) steps/s  ETA (?P<eta_seconds>\d+) s(?:  (?P<metrics>.+))?"
+)
+
 
 class Progress(FrozenModel):
-    """How far a stage is."""
+    """How far a stage is. As words it is what every log keeps of it, wherever the stage runs."""
 
     stage: Stage = Field(description="Which stage.")
     done: int = Field(ge=0, description="Agent-steps (train) or episodes (evaluate) so far.")
@@ -28,6 +35,17 @@ class Progress(FrozenModel):
             f"{self.stage} {self.done:,}/{self.total:,} ({self.done / self.total:.0%})  "
             f"{self.steps_per_second:,.0f} steps/s  ETA {self.eta_seconds:.0f} s  {numbers}"
         ).rstrip()
+
+    @classmethod
+    def read(cls, words: str) -> "Progress | None":
+        """What `str` made words of, as exactly as the words are; none where they are no progress."""
+        found = WORDS.fullmatch(words)
+        if found is None:
+            return None
+        said = found.groupdict()
+        pairs = (number.rpartition(" ") for number in (said.pop("metrics") or "").split("  ") if number)
+        metrics = {name: float(value) for name, _, value in pairs if isfinite(float(value))}
+        return cls.model_validate({name: text.replace(",", "") for name, text in said.items()} | {"metrics": metrics})
 
 
 class Reporter(Protocol):

@@ -10,7 +10,7 @@ from pydantic_core.core_schema import ValidationInfo
 
 from trainer.algorithm.declaration import train_and_eval
 from trainer.algorithm.overrides import Replacement, accepted_overrides, loaded, replacement_of
-from trainer.contract.agent import AgentConfig, SystemConfig, WandbConfig
+from trainer.contract.agent import AgentConfig, SystemConfig, TensorBoardConfig, WandbConfig
 from trainer.contract.declared import declared_ops
 from trainer.contract.environment import ARENA, EnvConfig
 from trainer.contract.redaction import looks_secret
@@ -103,7 +103,8 @@ class TrainAndEvalSpec(ExperimentSpec):
     trainer: TrainerConfig = Field(default=TrainerConfig(), description="How the agent is trained.")
     agent: AgentConfig = Field(default=AgentConfig(), description="The agent's network.")
     system: SystemConfig = Field(default=SystemConfig(), description="Device and threads.")
-    wandb: WandbConfig = Field(default=WandbConfig(), description="Tracking.")
+    wandb: WandbConfig = Field(default=WandbConfig(), description="Tracking by Weights & Biases.")
+    tensorboard: TensorBoardConfig = Field(default=TensorBoardConfig(), description="Tracking by TensorBoard.")
     eval_configs: dict[str, EnvConfig] = Field(
         default={},
         description="Simulations by name. Empty: arena/basic and arena/combat for the arena, else the training one.",

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from trainer.contract import Reporter, RunDirectory, begin_attempt, load_experiment_spec
 from trainer.engine.job import TrainJob
 from trainer.engine.ranks import Ranks
-from trainer.engine.tracking import NoTracker
+from trainer.engine.tracking.companion import Untracked
 from trainer.engine.training import Trained, Witness
 
 
@@ -43,6 +43,6 @@ def follow(what: Told, ranks: Ranks, reporter: Reporter) -> str:
             file.write_text(text)
         with run.source_first(), ranks.last_words(), ExitStack() as stack:
             spec, lease = load_experiment_spec(run.spec_file), begin_attempt(run, "train", None)
-            job = TrainJob(spec, run, Witness(run, reporter, NoTracker(), lease), stack, ranks)
+            job = TrainJob(spec, run, Witness(run, reporter, Untracked(), lease), stack, ranks)
             trained: Trained = spec.pipeline().only("train").compile()(job)
             return trained.weights_digest

@@ -173,7 +173,7 @@ def run_train(
     Of several processes (`ranks`) this is the first; the others follow.
     """
     from trainer.engine.job import TrainJob
-    from trainer.engine.tracking import tracking
+    from trainer.engine.tracking.companion import tracking
     from trainer.engine.training import Witness
 
     ranks = ranks or Ranks()
@@ -181,7 +181,8 @@ def run_train(
     with ranks.last_words(), recorded as record, ExitStack() as stack:
         pipeline = record.pipeline()
         _refuse_what_others_lack(pipeline, functions, ranks)
-        tracker = stack.enter_context(tracking(record.spec, run, "train", reporter))
+        tracked = tracking(record.spec, run, "train", reporter, record.code, record.found)
+        tracker = stack.enter_context(tracked)
         witness = Witness(run, reporter, tracker, record.lease)
         trained = record.run_stage(pipeline, TrainJob(record.spec, run, witness, stack, ranks))
         record.found |= {
@@ -204,11 +205,13 @@ def run_evaluate(
     """Evaluate in the simulations of `run.yaml` what `train_manifest` (default: this run's own) left."""
     from trainer.engine.evaluation import Tally
     from trainer.engine.job import EvaluateJob
+    from trainer.engine.tracking.companion import tracking
 
-    with _recorded("evaluate", run, run_id, functions, hooks) as record:
+    with _recorded("evaluate", run, run_id, functions, hooks) as record, ExitStack() as stack:
         path = train_manifest or run.manifest_file("train")
         parent = read_manifest(path)
         pipeline = record.pipeline()
+        stack.enter_context(tracking(record.spec, run, "evaluate", reporter, record.code, record.found))
         record.found |= {"parents": {"train": parent.digest}}
         trained_by = TrainAndEvalSpec.accept(parent.spec).pipeline(functions).running()
         make_policy: Any = trained_by.get("train.policy", Method("actor_critic"))

@@ -30,7 +30,7 @@ from trainer.engine.ranks import Ranks
 from trainer.engine.resuming import Beginning, restore, state_of
 from trainer.engine.rollout import Collection, Collector, Rollout, gathered
 from trainer.engine.seeding import stream, stream_seed
-from trainer.engine.tracking import Tracker
+from trainer.engine.tracking.companion import Tracked
 from trainer.engine.update import Batch, Learner, Targets, explained_variance
 from trainer.envs.interface import Spaces
 from trainer.envs.vector import VectorEnv
@@ -61,7 +61,7 @@ class Witness:
 
     run: RunDirectory
     reporter: Reporter
-    tracker: Tracker
+    tracker: Tracked
     lease: Lease
 
 
@@ -244,7 +244,7 @@ class Training:
         self._logs.digest(self.done, self.parts())
         if self.at_boundary() or self.done == self.config.num_updates:
             self.save()
-        self.witness.tracker.log(self.metrics)
+        self.witness.tracker.written()
         self.witness.reporter.progress(self._progress())
 
     def save(self) -> Path:

@@ -141,6 +141,7 @@ def _begin(again: RunDirectory, run: RunDirectory, spec: TrainAndEvalSpec) -> No
     copy_begun(run, again)
     plain = spec.plain()
     plain["wandb"]["mode"] = "disabled"
+    plain["tensorboard"]["enabled"] = False
     plain["trainer"]["profiler"]["interval_updates"] = 0
     save_experiment_spec(TrainAndEvalSpec.accept(plain), again.spec_file)
 

@@ -25,6 +25,7 @@ from resources.skypilot.job_record import JobFolder, JobRecord
 from resources.skypilot.pipes_client import PipesSkyPilotClient
 from resources.skypilot.remote import RemoteJob
 from resources.skypilot.sdk_client import SdkSkyPilot
+from resources.wandb.resource import WandbResource
 from tests.resources.skypilot.fake_skypilot import FakeSkyPilot
 from trainer.contract import Manifest, RunDirectory, TrainAndEvalSpec, read_manifest
 from trainer.contract.code_files import TRAINER
@@ -75,7 +76,12 @@ class DagsterSide:
         tags = {INSTANCE_NAME_TAG: instance_name, RESUME_TAG: instance_name} if instance_name else {}
         return dg.materialize(
             [train_asset()],
-            resources={**op_resources(), "compute": compute, "manifests": ManifestStore(home=str(self.home))},
+            resources={
+                **op_resources(),
+                "compute": compute,
+                "manifests": ManifestStore(home=str(self.home)),
+                "wandb": WandbResource(),
+            },
             run_config=run_config_of(cartpole(self.updates, self.changes)),
             instance=dagster_instance(self.home),
             tags=tags,

@@ -1,0 +1,151 @@
+"""The training's side of tracking: starts the process that tracks, and never waits for it but once, for a short while.
+
+What there is to track is in the run directory anyway; that is the queue between the two.
+"""
+
+import json
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any, Protocol
+
+import trainer
+from trainer.contract import Code, Reporter, RunDirectory, TrainAndEvalSpec, file_digest
+from trainer.contract.tracking import Tracking, read_tracking, tracking_file
+from trainer.engine.tracking.orders import BEGIN, END
+from trainer.engine.tracking.rows import Rows
+from trainer.engine.tracking.tensorboard_tracker import require_tensorboard
+
+HURRIED_SECONDS = 5.0
+ROOT = Path(trainer.__file__ or "").parents[1]
+START = (
+    f"import sys; sys.path.append({str(ROOT)!r}); from trainer.engine.tracking.__main__ import main; sys.exit(main())"
+)
+
+
+class Tracked(Protocol):
+    """Who is told that the rows of a training grow."""
+
+    def written(self) -> None:
+        """A row was written; costs next to nothing and never raises."""
+        ...
+
+
+class Untracked:
+    """Nobody is told."""
+
+    def written(self) -> None:
+        """Nothing."""
+
+
+class Companion:
+    """A process beside the training, in its process group, that tracks it."""
+
+    def __init__(self, command: Sequence[str], reporter: Reporter) -> None:
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self._reporter, self._begun = reporter, False
+        self._words: deque[str] = deque(maxlen=100)
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def written(self) -> None:
+        """Let it begin, once; pass on what it has said since."""
+        if not self._begun:
+            self._begun = True
+            self._order(BEGIN)
+        self._pass_on()
+
+    def close(self, exit_code: int, seconds: float) -> str | None:
+        """Say how the training ended and wait for the rest to be handed over, no longer than that; then end it."""
+        self._order(f"{END} {exit_code}")
+        try:
+            code = self._process.wait(seconds)
+            problem = f"the tracking process ended with exit code {code}" if code else None
+        except subprocess.TimeoutExpired:
+            problem = f"tracking was not done {seconds:g} s after the stage, and was ended"
+        self._end()
+        return problem
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._listener.join(HURRIED_SECONDS)
+        with suppress(OSError):
+            self._process.communicate()
+        self._pass_on()
+
+    def _order(self, order: str) -> None:
+        with suppress(OSError, ValueError):
+            assert self._process.stdin is not None
+            self._process.stdin.write(f"{order}\n")
+            self._process.stdin.flush()
+
+    def _listen(self) -> None:
+        for line in self._process.stdout or ():
+            self._words.append(line.rstrip("\n"))
+
+    def _pass_on(self) -> None:
+        while self._words:
+            self._reporter.log(self._words.popleft())
+
+
+@contextmanager
+def tracking(
+    spec: TrainAndEvalSpec, run: RunDirectory, stage: str, reporter: Reporter, code: Code | None, found: dict[str, Any]
+) -> Iterator[Tracked]:
+    """While the block runs, the trackers that the spec asks for; afterwards `found["tracking"]` says how it went."""
+    require_tensorboard(spec)
+    if spec.wandb.mode == "disabled" and not spec.tensorboard.enabled:
+        yield Untracked()
+        return
+    tracking_file(run, stage).unlink(missing_ok=True)
+    companion = _started(command_of(run, stage, facts_of(run, code)), reporter)
+    if companion is None:
+        yield Untracked()
+        return
+    exit_code, seconds = 1, HURRIED_SECONDS
+    try:
+        yield companion
+        exit_code, seconds = 0, spec.wandb.close_seconds
+    finally:
+        problem = companion.close(exit_code, min(seconds, spec.wandb.close_seconds))
+        found["tracking"] = _outcome(run, stage, problem, reporter)
+
+
+def _started(command: Sequence[str], reporter: Reporter) -> Companion | None:
+    """The process; none where this machine cannot start one, which is said."""
+    try:
+        return Companion(command, reporter)
+    except OSError as error:
+        reporter.log(f"tracking could not be started, the stage goes on without it: {error}")
+        return None
+
+
+def command_of(run: RunDirectory, stage: str, facts: Mapping[str, Any], *more: str) -> list[str]:
+    """The command that tracks a stage. It finds the trainer where this one lies, whatever the working directory has."""
+    words = ["--run-dir", str(run.path), "--stage", stage, "--facts", json.dumps(dict(facts)), *more]
+    return [sys.executable, "-P", "-c", START, *words]
+
+
+def facts_of(run: RunDirectory, code: Code | None) -> dict[str, Any]:
+    """Commit and digest of the patch: never its text, which is the manifest's."""
+    patch = run.path / code.patch if code and code.patch else None
+    digest = file_digest(patch) if patch and patch.is_file() else None
+    return {"commit": code.commit if code else None, "code_files": code.files if code else None, "patch": digest}
+
+
+def _outcome(run: RunDirectory, stage: str, problem: str | None, reporter: Reporter) -> Tracking:
+    """What came of it, and a line for people where that is not all."""
+    tracked = read_tracking(run, stage) or Tracking(mode="disabled")
+    rows = [row["update"] for row in Rows(run).new()] if stage == "train" else []
+    waiting = sum(update > tracked.updates for update in rows)
+    if problem:
+        missing = f"; {waiting} of {len(rows)} updates wait for `axiom sync {run.instance_name}`" if waiting else ""
+        reporter.log(f"{problem}{missing}")
+    return tracked.model_copy(update={"waiting": waiting, "problem": tracked.problem or problem})
