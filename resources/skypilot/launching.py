@@ -152,6 +152,9 @@ def remove(
     One on its way is waited for: on a cluster of ours for `launch_seconds`, since one that has no machines yet may wait
     for hours. Then the cluster goes, unless others use it.
     """
+    if record.job and not record.job.state.final:
+        # Each question takes seconds, and this one is known.
+        sky.cancel(record.job)
     if record.state == "intended":
         time.sleep(settle_seconds)
     _end_requests(sky, record, poll_seconds, launch_seconds)

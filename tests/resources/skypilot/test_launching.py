@@ -223,3 +223,25 @@ def test_removing_does_not_wait_for_machines_that_do_not_come_and_spares_a_clust
     beginning.join(20)
     assert failed == ["the cluster was removed"]
     assert not removing.is_alive() and list(sky.pending(cluster="axiom-quick")) == [] and sky.processes() == []
+
+
+class Recording:
+    """A SkyPilot that notes what it is asked."""
+
+    def __init__(self, sky: FakeSkyPilot) -> None:
+        self.sky, self.asked = sky, list[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked.append(name)
+        return getattr(self.sky, name)
+
+
+def test_a_job_that_is_known_is_cancelled_before_anything_is_asked(
+    launch: Launcher, sky: FakeSkyPilot, folder: JobFolder
+) -> None:
+    launch()
+    record, recording = folder.read(), Recording(sky)
+    assert record is not None and record.job is not None
+    remove(recording, record, poll_seconds=0.05)  # type: ignore[arg-type]
+    assert recording.asked[0] == "cancel"
+    assert [job.state for job in sky.jobs()] == [JobState.CANCELLED]
