@@ -27,7 +27,7 @@ run: $(READY) ## Run the main job on the defaults: train, evaluate, analyze; the
 	$(BIN)/axiom run arena
 
 test: $(READY) ## Run the tests (the browser's skip where chromium is missing; `make debian` installs it).
-	$(BIN)/python -m pytest -m "not slow and not skypilot" -n auto --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not skypilot" -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(READY) ## Run the tests that take longer than a minute each, or are many of a kind; on all cores.
 	$(BIN)/python -m pytest -m "slow and not skypilot" -n auto --dist worksteal

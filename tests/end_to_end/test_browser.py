@@ -84,6 +84,7 @@ def test_a_bad_value_in_the_launchpad_is_refused_before_a_run_exists(
     assert list(web.home.path.glob("runs/refused-*")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_an_op_is_swapped_in_the_launchpad_and_stands_in_the_manifest_of_the_materialization(
     web: Any, browser: Any, tiny: Callable[..., Any], wait_for: Callable[..., Any]

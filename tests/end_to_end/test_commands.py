@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 MODULE = ("-m", "axiom_dagster.definitions")
 
 
@@ -33,6 +35,7 @@ def test_every_stage_is_materialized_by_the_asset_command(home: Any, tiny: Calla
     )
 
 
+@pytest.mark.slow
 def test_two_jobs_at_once_keep_their_results_apart(home: Any, tiny: Callable[..., Any], tmp_path: Path) -> None:
     config = {name: config_file(tmp_path, {**tiny(name), "controls": {"seed": seed}}) for name, seed in SEEDS.items()}
     commands = {

@@ -191,13 +191,9 @@ def test_hooks_on_every_stage_see_what_it_made_are_counted_and_change_nothing(in
     watched.pipeline.watch("train.report", look).watch("evaluate", look).watch("analyze", look, fail)
     first, second = plain.run(compute=InProcessCompute()), watched.run()
     assert second.status == "succeeded", second.error
-    files = ["evaluation.png", "learning_curve.png", "results.csv", "results.md"]
-    assert seen == {
-        "train.updates#1.report": 1,
-        "train.updates#2.report": 2,
-        "evaluate": ["CartPole-v1"],
-        "analyze": files,
-    }
+    files = {"evaluation.png", "learning_curve.png", "report.html", "results.csv", "results.md"}
+    assert files <= set(seen.pop("analyze"))
+    assert seen == {"train.updates#1.report": 1, "train.updates#2.report": 2, "evaluate": ["CartPole-v1"]}
     assert {stage: second.manifest(stage)["hooks"] for stage in ("train", "evaluate", "analyze")} == {
         "train": {"train.report.look": {"called": 2, "failed": 0}},
         "evaluate": {"evaluate.look": {"called": 1, "failed": 0}},

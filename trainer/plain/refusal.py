@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+LONGEST = 200  # characters of a value that are shown: a file's path is whole
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -20,7 +22,7 @@ class Problem:
         if isinstance(self.value, Mapping):
             return f"{self.path}: {self.why}"
         shown = repr(self.value)
-        shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+        shown = shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 3]}..."
         return f"{self.path} = {shown}: {self.why}"
 
 

@@ -176,6 +176,7 @@ def test_two_processes_train_the_agent_of_one(way, small, start, trained, togeth
     assert manifest.spec_hash == read_manifest(alone.manifest_file("train")).spec_hash
 
 
+@pytest.mark.slow
 def test_both_processes_hold_the_same_bits_and_so_does_a_second_run(small, start, together):
     found = []
     for name in ("one", "two"):
