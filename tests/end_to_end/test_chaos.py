@@ -128,7 +128,9 @@ def _update(line: str) -> int:
 @pytest.fixture
 def system(home: Any, web_at: Any, free_port: Callable[[], int]) -> Iterator[System]:
     (home.path / "paced.py").write_text(PACED)
-    settings = DAGSTER_YAML.format(max_concurrent_runs=1).replace("max_retries: 2", f"max_retries: {2 * KILLS}")
+    settings = DAGSTER_YAML.format(max_concurrent_runs=1, inbox_runs=1).replace(
+        "max_retries: 2", f"max_retries: {2 * KILLS}"
+    )
     (home.path / "dagster" / "dagster.yaml").write_text(settings)
     paths = os.pathsep.join(path for path in (str(home.path), os.environ.get("PYTHONPATH")) if path)
     quick = {"DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "1"}
