@@ -9,10 +9,10 @@ WITHOUT_CLUSTER := /etc/postgresql-common/createcluster.d/without-cluster.conf
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge openssh-server openssh-client rsync curl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-skypilot check format bench docs pictures ui debian debian-slurm debian-postgres
+.PHONY: help setup run test test-slow test-skypilot test-skypilot-contract check format bench docs pictures ui debian debian-slurm debian-postgres
 
 help: ## List the targets.
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 34
 
 setup: $(READY) ## Make .venv with the pinned packages.
 
@@ -32,8 +32,11 @@ test: $(READY) ## Run the tests (the browser's skip where chromium is missing; `
 test-slow: $(READY) ## Run the tests that take longer than a minute each, or are many of a kind; on all cores.
 	$(BIN)/python -m pytest -m "slow and not skypilot" -n auto --dist worksteal
 
-test-skypilot: $(READY) ## Run the tests of real SkyPilot launches, as root (`make debian-slurm` installs what they need).
-	$(BIN)/python -m pytest -m skypilot --durations=15
+test-skypilot: $(READY) ## Run whole trainings through real SkyPilot launches, as root (after `make debian-slurm`).
+	$(BIN)/python -m pytest -m "skypilot and not slow" --durations=9
+
+test-skypilot-contract: $(READY) ## Hold the real SkyPilot to all that is promised of it, in both modes; about ten minutes.
+	$(BIN)/python -m pytest -m "skypilot and slow" --durations=9
 
 check: $(READY) ## Check format, lint, types and the direction of imports.
 	$(BIN)/ruff format --check

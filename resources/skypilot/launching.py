@@ -5,7 +5,6 @@ What is intended is written down before it is done. Whoever comes later looks fo
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -147,30 +146,26 @@ def remove(
     settle_seconds: float = SETTLE_SECONDS,
     launch_seconds: float = LAUNCH_SECONDS,
 ) -> None:
-    """Cancel every job of the record's name and wait until none of them is left.
+    """Cancel every job of the record's name and wait until none of them is left, and none is on its way.
 
-    One on its way is waited for: on a cluster of ours for `launch_seconds`, since one that has no machines yet may wait
-    for hours. Then the cluster goes, unless others use it.
+    A launch on a cluster of ours is waited for `launch_seconds`, since one that has no machines yet may wait for hours;
+    then the cluster goes, unless others use it.
     """
     if record.job and not record.job.state.final:
         # Each question takes seconds, and this one is known.
         sky.cancel(record.job)
     if record.state == "intended":
         time.sleep(settle_seconds)
-    _end_requests(sky, record, poll_seconds, launch_seconds)
-    while alive := [job for job in sky.find(record.name, record.mode, record.cluster) if not job.state.final]:
+    end = time.monotonic() + launch_seconds
+    while True:
+        # In this order: a launch that ends in between has led to a job that is found.
+        coming = sky.pending(name=record.name)
+        alive = [job for job in sky.find(record.name, record.mode, record.cluster) if not job.state.final]
         for job in alive:
             sky.cancel(job)
-        time.sleep(poll_seconds)
-
-
-def _end_requests(sky: SkyPilot, record: JobRecord, poll_seconds: float, launch_seconds: float) -> None:
-    end = time.monotonic() + launch_seconds
-    while record.cluster and sky.pending(name=record.name):
-        if time.monotonic() > end and _is_free(sky, record.cluster, but_for=record.name):
-            sky.down(record.cluster)
+        if not coming and not alive:
             return
+        overdue = bool(coming) and not alive and time.monotonic() > end
+        if overdue and record.cluster and _is_free(sky, record.cluster, but_for=record.name):
+            sky.down(record.cluster)
         time.sleep(poll_seconds)
-    for request in sky.pending(name=record.name):
-        with suppress(SkyPilotError):
-            sky.launched(request, record.name, record.mode, record.cluster)

@@ -13,7 +13,7 @@ from tests.resources.skypilot.contract import PROMISES, Jobs, Place, log_of
 from tests.slurm.bed import Bed
 from tests.slurm.slurm_cluster import NODES
 
-pytestmark = pytest.mark.skypilot
+pytestmark = [pytest.mark.skypilot, pytest.mark.slow]
 
 CLUSTER = "axiom-contract"
 
