@@ -56,7 +56,7 @@ docs: $(READY) ## Make docs/spec.md and docs/manifest.schema.json anew from the 
 	$(BIN)/axiom spec schema --manifest > docs/manifest.schema.json
 
 pictures: $(READY) ## Take the pictures of docs/pictures anew, by the browser's tests; look at them.
-	AXIOM_PICTURES=docs/pictures $(BIN)/python -m pytest -m browser tests/end_to_end
+	AXIOM_PICTURES=docs/pictures $(BIN)/python -m pytest -m browser --basetemp=/tmp/axiom tests/end_to_end
 
 ui: $(READY) ## Start the Dagster UI on http://127.0.0.1:3000.
 	$(BIN)/axiom ui
