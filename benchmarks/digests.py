@@ -14,8 +14,8 @@ from benchmarks.results import table
 from trainer.contract import RunDirectory, TrainAndEvalSpec, begin_run, create_quick_experiment
 from trainer.contract.progress import Progress
 from trainer.engine.digests import DigestLog
-from trainer.engine.stages import run_train
 from trainer.engine.training import Training
+from trainer.entry import run_stage
 
 ROUNDS = 3
 
@@ -68,7 +68,7 @@ def _train(spec: TrainAndEvalSpec) -> tuple[list[float], list[float]]:
         stack.enter_context(patch.object(DigestLog, "record", _timed(DigestLog.record, recording)))
         run = RunDirectory(Path(folder) / "run")
         begin_run(spec, run)
-        run_train(run, clock, None, {})
+        run_stage("train", run, clock)
     return clock.seconds, [sum(both) for both in zip(finding[1:], recording[1:], strict=True)]
 
 

@@ -21,7 +21,7 @@ PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("entropy", ("losses/entropy",)),
     ("explained variance", ("losses/explained_variance",)),
     ("approximate KL", ("losses/approx_kl",)),
-    ("clip fraction", ("losses/clip_fraction", "losses/clipfrac")),
+    ("clip fraction", ("losses/clipfrac",)),
     ("gradient norm", ("losses/grad_norm",)),
     ("learning rate", ("charts/learning_rate",)),
 )

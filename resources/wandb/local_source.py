@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.wandb.runs import run_directories
+from resources.wandb.runs import run_directories, run_directory
 from resources.wandb.source import Wanted
 from resources.wandb.tables import LogRow, MetricsRow, RunRow, RunState, SourceName
 from trainer.contract import (
@@ -20,9 +20,8 @@ from trainer.contract import (
     read_manifest,
 )
 from trainer.contract.processes import has_ended, is_here
-from trainer.contract.tracking import read_tracking, wandb_run_id
+from trainer.contract.tracking import TRACKED_STAGES, read_tracking, wandb_run_id
 
-STAGES: tuple[Stage, ...] = ("train", "evaluate")
 EVALUATE = "-evaluate"
 
 
@@ -39,7 +38,7 @@ class LocalSource:
 
     def runs(self, wanted: Wanted) -> Iterator[RunRow]:
         """Those whose stage has begun; one whose files cannot be read is left out."""
-        for run in run_directories(self.home):
+        for run in self._directories(wanted.run_ids):
             with suppress(Refused):
                 yield from (row for row in _rows(run) if wanted.fits(row))
 
@@ -63,9 +62,23 @@ class LocalSource:
         for number, line in enumerate(text.splitlines(), 1):
             yield LogRow(run_id, number, line)
 
+    def _directories(self, run_ids: tuple[str, ...] | None) -> list[RunDirectory]:
+        """Of these runs, no other one is looked at; none: all of the home; by name."""
+        if run_ids is None:
+            return run_directories(self.home)
+        found = {run.instance_name: run for run in map(self._found, run_ids) if run}
+        return [found[name] for name in sorted(found)]
+
+    def _found(self, run_id: str) -> RunDirectory | None:
+        """The directory of a run by the id of one of its stages; none where there is no such run."""
+        names = (run_id, run_id.removesuffix(EVALUATE))
+        return next((run for name in names if (run := run_directory(name, self.home)).spec_file.is_file()), None)
+
     def _run(self, run_id: str) -> RunDirectory:
-        names = {run.instance_name: run for run in run_directories(self.home)}
-        return names.get(run_id) or names[run_id.removesuffix(EVALUATE)]
+        found = self._found(run_id)
+        if found is None:
+            raise Refused.one("run", run_id, "there is no such run in this home")
+        return found
 
 
 def metrics_row(run_id: str, row: dict[str, Any]) -> MetricsRow:
@@ -89,7 +102,7 @@ def _spec(run: RunDirectory) -> TrainAndEvalSpec:
 
 def _rows(run: RunDirectory) -> Iterator[RunRow]:
     spec = _spec(run)
-    for stage in STAGES:
+    for stage in TRACKED_STAGES:
         if run.stage(stage).is_dir():
             tracked = read_tracking(run, stage)
             yield RunRow(

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from resources.wandb.local_source import metrics_row
@@ -54,9 +55,9 @@ class OnlineSource:
 
     def logs(self, run_id: str) -> Iterator[LogRow]:
         """The run's console file; our own trainings send none, since it may hold anything."""
-        with self._asking():
+        with self._asking(), TemporaryDirectory(prefix="axiom-wandb-") as folder:
             files = [file for file in self._run(run_id).files([CONSOLE]) if file.name == CONSOLE]
-            text = files[0].download(root=self._folder(), replace=True).read() if files else ""
+            text = files[0].download(root=folder, replace=True).read() if files else ""
         for number, line in enumerate(text.splitlines(), 1):
             yield LogRow(run_id, number, line)
 
@@ -80,11 +81,6 @@ class OnlineSource:
 
     def _run(self, run_id: str) -> Any:
         return self._api.run(f"{self._path}/{run_id}")
-
-    def _folder(self) -> str:
-        from tempfile import mkdtemp
-
-        return mkdtemp(prefix="axiom-wandb-")
 
     def _row(self, run: Any) -> RunRow:
         return RunRow(

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from resources.local_compute import TRAINER_ROOT
-from trainer.contract import Manifest, Refused, RunDirectory, load_experiment_spec, read_manifest, write_text
+from trainer.contract import Refused, RunDirectory, load_experiment_spec, read_manifest, write_text
+from trainer.contract.code import code_facts
 from trainer.contract.run_directory import file_digest
-from trainer.contract.tracking import Tracking, has_key, server_of
+from trainer.contract.tracking import TRACKED_STAGES, Tracking, has_key, server_of
 
-STAGES = ("train", "evaluate")
 NUMBERS = {"train": "metrics.jsonl", "evaluate": "episodes.json"}
 
 
@@ -51,7 +51,7 @@ def upload(run: RunDirectory, environment: Mapping[str, str], *, again: bool = F
     """
     if not run.spec_file.is_file():
         raise Refused.one("run", str(run.path), "there is no run.yaml; name a run, or the directory of one")
-    for stage in STAGES:
+    for stage in TRACKED_STAGES:
         if (run.stage(stage) / NUMBERS[stage]).is_file():
             yield (
                 _online(run, stage) or (not again and _there(run, stage, environment)) or _sent(run, stage, environment)
@@ -89,8 +89,9 @@ def _sent(run: RunDirectory, stage: str, environment: Mapping[str, str]) -> Uplo
     mark = _mark(run, stage, environment)
     command = [sys.executable, "-P", "-m", "trainer.engine.tracking", "--upload", "--run-dir", str(run.path)]
     manifest = read_manifest(file) if (file := run.manifest_file(stage)).is_file() else None
+    facts = code_facts(run, manifest.code if manifest else None)
     ended_well = manifest is not None and manifest.status == "succeeded"
-    command += ["--stage", stage, "--exit-code", str(int(not ended_well)), "--facts", json.dumps(_facts(run, manifest))]
+    command += ["--stage", stage, "--exit-code", str(int(not ended_well)), "--facts", json.dumps(facts)]
     paths = {"PYTHONPATH": str(TRAINER_ROOT)}
     done = subprocess.run(
         command, env={**environment, **paths}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
@@ -105,14 +106,3 @@ def _sent(run: RunDirectory, stage: str, environment: Mapping[str, str]) -> Uplo
     kept = {"mark": mark, "updates": sent.updates, "url": sent.url}
     write_text(run.stage(stage) / "uploaded.json", json.dumps(kept) + "\n")
     return Uploaded(run.instance_name, stage, "uploaded", sent.updates, sent.url)
-
-
-def _facts(run: RunDirectory, manifest: Manifest | None) -> dict[str, Any]:
-    """Of the code that ran, as the stage itself would have told it."""
-    code = manifest.code if manifest else None
-    patch = run.path / code.patch if code and code.patch else None
-    return {
-        "commit": code.commit if code else None,
-        "code_files": code.files if code else None,
-        "patch": file_digest(patch) if patch and patch.is_file() else None,
-    }

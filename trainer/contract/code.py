@@ -7,7 +7,7 @@ from trainer.contract.code_files import TRAINER, code_digest, code_files
 from trainer.contract.git import GitFailed
 from trainer.contract.manifest import Artifact, Stage
 from trainer.contract.provenance import Code
-from trainer.contract.run_directory import RunDirectory, atomic_file, write_text
+from trainer.contract.run_directory import RunDirectory, atomic_file, file_digest, write_text
 
 
 def record_code(run: RunDirectory, stage: Stage) -> Code:
@@ -28,6 +28,13 @@ def code_artifacts(run: RunDirectory, stage: Stage, code: Code) -> tuple[Artifac
     """The files that `record_code` left."""
     files = [run.stage(stage) / "code_files.json", *([run.path / code.patch] if code.patch else [])]
     return tuple(Artifact.of(file, run) for file in files)
+
+
+def code_facts(run: RunDirectory, code: Code | None) -> dict[str, str | None]:
+    """What others may know of a stage's code: commit, digests of its files and of its patch, never the patch's text."""
+    patch = run.path / code.patch if code and code.patch else None
+    digest = file_digest(patch) if patch and patch.is_file() else None
+    return {"commit": code.commit if code else None, "code_files": code.files if code else None, "patch": digest}
 
 
 def _found(patch: Patch, run: RunDirectory, stage: Stage) -> dict[str, object]:

@@ -16,6 +16,7 @@ from trainer.plain.model import FrozenModel
 REACH_SECONDS = 5.0
 KEY, SERVER, DEFAULT_SERVER = "WANDB_API_KEY", "WANDB_BASE_URL", "https://api.wandb.ai"
 RanMode = Literal["online", "offline", "disabled"]
+TRACKED_STAGES: tuple[Literal["train", "evaluate"], ...] = ("train", "evaluate")
 
 
 class Tracking(FrozenModel):

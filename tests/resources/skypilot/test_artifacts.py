@@ -34,7 +34,8 @@ def there(tmp_path: Path) -> RunDirectory:
 
 def manifest(run: RunDirectory, spec: TrainAndEvalSpec = SPEC) -> Manifest:
     now = datetime.now(UTC)
-    outside = Artifact(path="/elsewhere/replay", uri="file:///elsewhere/replay", size_bytes=1, sha256="sha256:0")
+    elsewhere = run.path.parents[1] / "elsewhere"
+    outside = Artifact(path=str(elsewhere), uri=elsewhere.as_uri(), size_bytes=1, sha256="sha256:0")
     written = Manifest(
         stage="train",
         instance_name="quick-1",

@@ -14,7 +14,8 @@ from threading import Thread
 from typing import Any, Protocol
 
 import trainer
-from trainer.contract import Code, Reporter, RunDirectory, TrainAndEvalSpec, file_digest
+from trainer.contract import Code, Reporter, RunDirectory, TrainAndEvalSpec
+from trainer.contract.code import code_facts
 from trainer.contract.tracking import Tracking, read_tracking, tracking_file
 from trainer.engine.tracking.orders import BEGIN, END
 from trainer.engine.tracking.rows import Rows
@@ -105,7 +106,7 @@ def tracking(
         yield Untracked()
         return
     tracking_file(run, stage).unlink(missing_ok=True)
-    companion = _started(command_of(run, stage, facts_of(run, code)), reporter)
+    companion = _started(command_of(run, stage, code_facts(run, code)), reporter)
     if companion is None:
         yield Untracked()
         return
@@ -131,13 +132,6 @@ def command_of(run: RunDirectory, stage: str, facts: Mapping[str, Any], *more: s
     """The command that tracks a stage. It finds the trainer where this one lies, whatever the working directory has."""
     words = ["--run-dir", str(run.path), "--stage", stage, "--facts", json.dumps(dict(facts)), *more]
     return [sys.executable, "-P", "-c", START, *words]
-
-
-def facts_of(run: RunDirectory, code: Code | None) -> dict[str, Any]:
-    """Commit and digest of the patch: never its text, which is the manifest's."""
-    patch = run.path / code.patch if code and code.patch else None
-    digest = file_digest(patch) if patch and patch.is_file() else None
-    return {"commit": code.commit if code else None, "code_files": code.files if code else None, "patch": digest}
 
 
 def _outcome(run: RunDirectory, stage: str, problem: str | None, reporter: Reporter) -> Tracking:
