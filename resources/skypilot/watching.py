@@ -67,7 +67,7 @@ class Watch:
         self._warned.discard("lost")
         if now.state is not JobState.UNKNOWN and now != job:
             self.note(now)
-        if now.state is not job.state and not now.state.final:
+        if (now.state, now.recoveries) != (job.state, job.recoveries) and not now.state.final:
             self.say(_words(now))
         if now.state is JobState.RUNNING:
             self._listen(now)

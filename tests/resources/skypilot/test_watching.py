@@ -12,6 +12,7 @@ from resources.skypilot.job_reader import JobLogReader
 from resources.skypilot.job_record import JobFolder
 from resources.skypilot.remote import JobState, RemoteJob, SkyPilotError
 from resources.skypilot.watching import Watch
+from tests.resources.skypilot.dagster_side import wait_for
 from tests.resources.skypilot.fake_skypilot import FakeSkyPilot
 from trainer.contract import RunDirectory
 
@@ -87,3 +88,26 @@ class Unreachable:
 def test_a_network_that_is_lost_for_a_while_is_one_warning_and_no_lost_job(watched: Watched, sky: FakeSkyPilot) -> None:
     assert watched.until_ended("true", Unreachable(sky, 3)).state is JobState.SUCCEEDED
     assert watched.warned == ["SkyPilot cannot be asked for job 1, and is asked again: the network is down"]
+
+
+class PreemptedUnseen:
+    """A SkyPilot that takes the job's machine away once, and answers only when the job runs again."""
+
+    def __init__(self, sky: FakeSkyPilot) -> None:
+        self.sky, self.preempted = sky, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sky, name)
+
+    def status(self, job: RemoteJob) -> RemoteJob:
+        now = self.sky.status(job)
+        if now.state is JobState.RUNNING and not self.preempted:
+            self.preempted = True
+            self.sky.preempt(job)
+            wait_for(lambda: (again := self.sky.status(job)).recoveries and again.state is JobState.RUNNING)
+        return now
+
+
+def test_a_preemption_that_nobody_saw_is_told_afterwards(watched: Watched, sky: FakeSkyPilot) -> None:
+    watched.until_ended("sleep 1", PreemptedUnseen(sky))
+    assert "job 1: running, recovered 1 time(s)" in watched.said
