@@ -1,76 +1,88 @@
-"""What offline tracking costs a training: CPU time of its updates with and without it, run by run in turns.
+"""What offline tracking costs a training: its share of the stage's time, both measured in the same run.
 
-CPU time of the training's own process: other processes' work is not in it; that of the tracking process is told beside.
+All that a training does for its tracking is timed where it does it: starting the process beside it, telling it of each
+update, and the wait for it at the stage's end.
 """
 
-import resource
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 from benchmarks.learning import AGENT, Quiet
 from benchmarks.results import table
-from trainer.contract import RunDirectory, TrainAndEvalSpec, begin_run, create_quick_experiment
-from trainer.contract.progress import Progress
+from trainer.contract import RunDirectory, TrainAndEvalSpec, begin_run, create_experiment, create_quick_experiment
+from trainer.engine.tracking.companion import Companion
 from trainer.entry import run_stage
 
-ROUNDS = 5
-MODES = ("disabled", "offline")
 
+@dataclass
+class Cost:
+    """Seconds of one training's stage, and of what it did for its tracking; `tell`: for each update."""
 
-class CpuClock(Quiet):
-    """A reporter that notes this process's CPU time when each update has ended."""
-
-    def __init__(self) -> None:
-        self.ends: list[float] = []
-
-    def progress(self, progress: Progress) -> None:
-        """Note the time."""
-        self.ends.append(time.process_time())
+    stage: float
+    start: float
+    tell: list[float]
+    close: float
 
     @property
-    def seconds(self) -> list[float]:
-        """Of each update but the first, which also warms up."""
-        return [after - before for before, after in zip(self.ends, self.ends[1:], strict=False)]
+    def share(self) -> float:
+        """Of the time that the stage would have taken without."""
+        tracking = self.start + sum(self.tell) + self.close
+        return tracking / (self.stage - tracking)
 
 
 def tracking() -> str:
-    """The table, a row for each job: medians over all updates of all rounds."""
-    cartpole: dict[str, Any] = {"curriculum": {"env": {"id": "CartPole-v1"}}, "total_timesteps": 61_440}
+    """The table, a row for each job: medians of its runs."""
+    cartpole: dict[str, Any] = {"curriculum": {"env": {"id": "CartPole-v1"}}, "total_timesteps": 122_880}
     jobs = {
-        "CartPole-v1, the defaults": TrainAndEvalSpec.accept({"trainer": cartpole, "agent": AGENT}).plain(),
-        "quick": create_quick_experiment().plain(),
+        "the main job": (create_experiment().plain(), 1),
+        "quick": (create_quick_experiment().plain(), 5),
+        "CartPole-v1, the defaults": (TrainAndEvalSpec.accept({"trainer": cartpole, "agent": AGENT}).plain(), 5),
     }
-    header = ("job", "updates", "an update, disabled", "offline", "cost", "CPU time of the tracker, a run")
-    return table(header, [_row(name, job) for name, job in jobs.items()])
+    header = ("job", "runs", "stage", "start", "an update", "wait at the end", "cost")
+    return table(header, [_row(name, job, runs) for name, (job, runs) in jobs.items()])
 
 
-def _row(name: str, job: Mapping[str, Any]) -> tuple[str, ...]:
-    updates: dict[str, list[float]] = {mode: [] for mode in MODES}
-    beside: list[float] = []
-    for number in range(ROUNDS):
-        for mode in MODES[:: 1 if number % 2 else -1]:
-            seconds, tracker = _train({**job, "wandb": {"mode": mode}})
-            updates[mode] += seconds
-            beside += [tracker] if mode == "offline" else []
-    without, offline = (median(updates[mode]) for mode in MODES)
-    milliseconds = (f"{1e3 * each:.2f} ms" for each in (without, offline))
-    return name, str(len(updates["offline"])), *milliseconds, f"{offline / without - 1:+.2%}", f"{median(beside):.1f} s"
+def _row(name: str, job: Mapping[str, Any], runs: int) -> tuple[str, ...]:
+    costs = [_train({**job, "wandb": {"mode": "offline"}}) for _ in range(runs)]
+
+    def middle(of: Callable[[Cost], float]) -> float:
+        return median(map(of, costs))
+
+    return (
+        name,
+        str(runs),
+        f"{middle(lambda each: each.stage):.1f} s",
+        f"{1e3 * middle(lambda each: each.start):.1f} ms",
+        f"{1e6 * middle(lambda each: median(each.tell)):.1f} µs",
+        f"{1e3 * middle(lambda each: each.close):.0f} ms",
+        f"{middle(lambda each: each.share):.2%}",
+    )
 
 
-def _train(spec: Mapping[str, Any]) -> tuple[list[float], float]:
-    """CPU seconds of each update, and of all processes that the training has started."""
-    clock, before = CpuClock(), _of_children()
-    with tempfile.TemporaryDirectory() as folder:
+def _train(spec: Mapping[str, Any]) -> Cost:
+    start, tell, close = list[float](), list[float](), list[float]()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        for name, seconds in (("__init__", start), ("written", tell), ("close", close)):
+            stack.enter_context(patch.object(Companion, name, _timed(getattr(Companion, name), seconds)))
         run = RunDirectory(Path(folder) / "run")
         begin_run(TrainAndEvalSpec.accept(dict(spec)), run)
-        run_stage("train", run, clock)
-    return clock.seconds, _of_children() - before
+        began = time.perf_counter()
+        run_stage("train", run, Quiet())
+        return Cost(time.perf_counter() - began, sum(start), tell, sum(close))
 
 
-def _of_children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _timed(method: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    def timed(*given: Any) -> Any:
+        began = time.perf_counter()
+        result = method(*given)
+        seconds.append(time.perf_counter() - began)
+        return result
+
+    return timed

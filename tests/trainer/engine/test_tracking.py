@@ -111,6 +111,20 @@ def test_a_tracking_process_that_never_ends_is_ended_and_said(reporter):
     assert companion.close(0, 0.2) == "tracking was not done 0.2 s after the stage, and was ended"
 
 
+def test_nobody_waits_for_a_tracking_process_that_has_handed_all_over_and_still_tidies_up(reporter):
+    companion = process("import sys; sys.stdin.readline(); print('done', flush=True); sys.stdin.read()", reporter)
+    assert companion.close(0, 60) is None
+    assert companion._process.poll() is None
+    companion._listener.join()  # which closes the pipe that this process reads to its end
+    assert companion._process.returncode == 0
+    assert reporter.lines == []
+
+
+def test_a_tracking_process_that_ends_without_a_word_of_having_handed_over_is_said(reporter):
+    companion = process("import sys; sys.stdin.readline()", reporter)
+    assert companion.close(0, 60) == "the tracking process ended with exit code 0"
+
+
 def test_a_tracking_process_that_dies_is_said_and_fails_nothing(reporter):
     companion = process("import sys; print('last words', flush=True); sys.exit(3)", reporter)
     companion._process.wait()

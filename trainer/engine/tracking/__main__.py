@@ -14,6 +14,7 @@ from pathlib import Path
 from trainer.contract import RunDirectory
 from trainer.contract.exit_codes import DONE, FAILED
 from trainer.engine.tracking.keeping import Kept, follow, upload
+from trainer.engine.tracking.orders import DONE as HANDED_OVER
 from trainer.engine.tracking.orders import Orders
 
 
@@ -39,6 +40,7 @@ def main() -> int:
         signal.signal(ignored, signal.SIG_IGN)
     os.nice(5)
     follow(kept, Orders(sys.stdin.fileno()), os.environ)
+    kept.say(HANDED_OVER)
     return DONE
 
 

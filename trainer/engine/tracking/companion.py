@@ -10,14 +10,14 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Protocol
 
 import trainer
 from trainer.contract import Code, Reporter, RunDirectory, TrainAndEvalSpec
 from trainer.contract.code import code_facts
 from trainer.contract.tracking import Tracking, read_tracking, tracking_file
-from trainer.engine.tracking.orders import BEGIN, END
+from trainer.engine.tracking.orders import BEGIN, DONE, END
 from trainer.engine.tracking.rows import Rows
 from trainer.engine.tracking.tensorboard_tracker import require_tensorboard
 
@@ -52,6 +52,7 @@ class Companion:
         )
         self._reporter, self._begun = reporter, False
         self._words: deque[str] = deque(maxlen=100)
+        self._silent, self._handed_over = Event(), False
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
 
@@ -63,23 +64,27 @@ class Companion:
         self._pass_on()
 
     def close(self, exit_code: int, seconds: float) -> str | None:
-        """Say how the training ended and wait for the rest to be handed over, no longer than that; then end it."""
-        self._order(f"{END} {exit_code}")
-        try:
-            code = self._process.wait(seconds)
-            problem = f"the tracking process ended with exit code {code}" if code else None
-        except subprocess.TimeoutExpired:
-            problem = f"tracking was not done {seconds:g} s after the stage, and was ended"
-        self._end()
-        return problem
+        """Say how the training ended and wait until all is handed over, no longer than that; returns what went wrong.
 
-    def _end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._listener.join(HURRIED_SECONDS)
-        with suppress(OSError):
-            self._process.communicate()
+        A process that has handed all over tidies up and ends by itself, for which nobody waits; any other is ended.
+        """
+        self._order(f"{END} {exit_code}")
+        in_time = self._silent.wait(seconds)
         self._pass_on()
+        if self._handed_over:
+            return None
+        code = self._end()
+        if in_time:
+            return f"the tracking process ended with exit code {code}"
+        return f"tracking was not done {seconds:g} s after the stage, and was ended"
+
+    def _end(self) -> int:
+        if self._silent.is_set():
+            self._listener.join(HURRIED_SECONDS)
+        self._process.kill()
+        self._listener.join(HURRIED_SECONDS)
+        self._pass_on()
+        return self._process.wait()
 
     def _order(self, order: str) -> None:
         with suppress(OSError, ValueError):
@@ -88,8 +93,14 @@ class Companion:
             self._process.stdin.flush()
 
     def _listen(self) -> None:
-        for line in self._process.stdout or ():
-            self._words.append(line.rstrip("\n"))
+        """Take its words until it has said that it is done, or can say no more; then wait for its end, as it must."""
+        with suppress(OSError), self._process as process:
+            for line in process.stdout or ():
+                self._handed_over = line == f"{DONE}\n"
+                if self._handed_over:
+                    break
+                self._words.append(line.rstrip("\n"))
+            self._silent.set()
 
     def _pass_on(self) -> None:
         while self._words:

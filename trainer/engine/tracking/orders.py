@@ -1,9 +1,10 @@
-"""What the training says to the process that tracks it, over a pipe: when to begin and how it ended; nothing else."""
+"""What the training and the process that tracks it say to each other: begin, end, done; nothing of what is tracked."""
 
 import os
 import select
 
 BEGIN, END = "begin", "end"
+DONE = "done"  # said back: all is handed over, and what is left is the process's own tidying up
 CRASHED = 1
 
 
