@@ -22,7 +22,7 @@ from trainer.contract import RunDirectory, TrainAndEvalSpec, begin_attempt
 from trainer.contract.declared import declared_ops
 from trainer.engine.job import TrainJob
 from trainer.engine.tracking.companion import Untracked
-from trainer.engine.training import Trained, Witness
+from trainer.engine.witness import Trained, Witness
 
 ROUNDS, IDLE_ROUNDS, UPDATES, IDLE_UPDATES = 12, 25, 40, 20
 SHORT = {**CARTPOLE, "total_timesteps": UPDATES * CARTPOLE["batch_size"]}

@@ -54,6 +54,8 @@ def by_hand(ops: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
         config = training.config
         for _ in range(config.num_updates):
             update(training, config.ppo.update_epochs, config.batch_size // config.minibatch_size)
+            if training.is_over():
+                break
         return job.trained(training.finish())
 
     return train
@@ -88,6 +90,10 @@ class Nothing:
         return 0
 
     def moved_too_far(self) -> bool:
+        """Never."""
+        return False
+
+    def is_over(self) -> bool:
         """Never."""
         return False
 

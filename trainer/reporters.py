@@ -27,6 +27,7 @@ from rich.table import Column
 from trainer.contract import Progress, Reporter
 from trainer.contract.frames import Frames
 
+WARNING = "WARNING: "
 MESSAGES_VARIABLE, FRAMES = "AXIOM_MESSAGES", "frames"
 SECONDS_BETWEEN, SECONDS_BETWEEN_FRAMES = 2.0, 5.0
 SECONDS_BETWEEN_HEARTBEATS = 30.0
@@ -106,8 +107,9 @@ class PipesReporter:
             self._pipes.report_custom_message({"progress": progress.plain()})
 
     def log(self, message: str) -> None:
-        """A log line."""
-        self._pipes.log.info(message)
+        """A log line, a warning where it says so."""
+        say = self._pipes.log.warning if message.startswith(WARNING) else self._pipes.log.info
+        say(message.removeprefix(WARNING))
 
 
 class SilentReporter:

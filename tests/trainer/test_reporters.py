@@ -18,7 +18,8 @@ from trainer.contract.frames import Assembler, other_text
 from trainer.reporters import FrameChannel, Pace, heartbeat, speaks
 
 SPEC = (
-    "trainer: {curriculum: {env: {id: CartPole-v1}}, total_timesteps: 512, batch_size: 256, minibatch_size: 64}\n"
+    "trainer: {curriculum: {env: {id: CartPole-v1}}, total_timesteps: 512, batch_size: 256, minibatch_size: 64,\n"
+    "  monitors: {target: {there: {metric: losses/entropy, value: 0}}}}\n"
     "wandb: {mode: disabled}\n"
 )
 
@@ -54,6 +55,8 @@ def test_a_trainer_whose_log_is_all_that_comes_back_puts_its_messages_there(tmp_
     assert [each["method"] for each in (messages[0], messages[-1])] == ["opened", "closed"]
     progress = [each["params"]["payload"]["progress"] for each in messages if each["method"] == "report_custom_message"]
     assert progress[-1]["done"] == progress[-1]["total"] == 512
+    warnings = [each["params"]["message"] for each in messages if each["params"].get("level") == "WARNING"]
+    assert [words.split(": ")[:2] for words in warnings] == [["update 1", "monitors.target.there"]]
     assert [line for line in log if other_text(line) is not None] == []
 
 

@@ -49,7 +49,15 @@ def _train(ops: Mapping[str, Op], updates: int, epochs: int, minibatches: int) -
         Pipeline("train")
         .io("begin", Method("begin"))
         .io("policy", Method("actor_critic"), expose=True, takes=Method("blueprint"), gives=Method("with_policy"))
-        .repeat("updates", update, times=updates, save=Method("save_now"), done=Method("updates_done"), flat=True)
+        .repeat(
+            "updates",
+            update,
+            times=updates,
+            until=Method("is_over"),
+            save=Method("save_now"),
+            done=Method("updates_done"),
+            flat=True,
+        )
         .io("finish", Method("finish"))
     )
 

@@ -1,9 +1,10 @@
 """What a manifest says of a pipeline: what is exposed and overridden, what ran and was seen; it never runs it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from trainer.algorithm.overrides import source_of
-from trainer.contract.manifest import OpRecord
+from trainer.contract.manifest import InterventionRecord, OpRecord
 from trainer.contract.spec import TrainAndEvalSpec
 from trainer.ops.op import Op
 from trainer.pipeline import Compiled, Pipeline
@@ -32,12 +33,13 @@ def exposure(spec: TrainAndEvalSpec, pipeline: Pipeline, stage: str) -> dict[str
     }
 
 
-def watched(compiled: Compiled) -> dict[str, Any]:
-    """The manifest's fields about what checks and hooks saw so far; the hooks' requests are taken along."""
+def watched(compiled: Compiled, by_monitors: Iterable[InterventionRecord] = ()) -> dict[str, Any]:
+    """The manifest's fields about what was seen so far, and done about it; the hooks' requests are taken along."""
+    by_hooks = (InterventionRecord.accept(request.plain()) for request in compiled.drain_requests())
     return {
         "checks": compiled.check_counts(),
         "hooks": compiled.hook_counts(),
-        "interventions": tuple(request.plain() for request in compiled.drain_requests()),
+        "interventions": tuple(sorted((*by_monitors, *by_hooks), key=lambda each: each.iteration or 0)),
     }
 
 

@@ -18,8 +18,9 @@ from trainer.plain.refusal import Refused
 
 Stage = Literal["train", "evaluate", "analyze"]
 Status = Literal["succeeded", "failed", "cancelled"]
-SCHEMA_VERSION: Literal[3] = 3
-EARLIER_VERSIONS = (1, 2)
+SCHEMA_VERSION: Literal[4] = 4
+EARLIER_VERSIONS = (1, 2, 3)
+MONITORS = "trainer.monitors."
 
 
 class Artifact(FrozenModel):
@@ -53,6 +54,31 @@ class StoppedAt(FrozenModel):
     )
     update: int | None = Field(default=None, description="The last update that was finished; none outside training.")
     agent_steps: int | None = Field(default=None, description="Agent-steps by then.")
+
+
+class InterventionRecord(FrozenModel):
+    """What a monitor or a hook asked for while the stage ran."""
+
+    intervention: Literal["stop_early", "save_checkpoint", "notify"] = Field(description="What was asked for.")
+    reason: str = Field(description="Why, in words.")
+    path: str = Field(
+        description="Who asked: a monitor by its path in the spec, a hook by its path in the pipeline, with iterations."
+    )
+    iteration: int | None = Field(
+        default=None, description="The innermost iteration around it; of a monitor, the update."
+    )
+    honoured_by: tuple[str, ...] = Field(
+        default=(), description="The loops that did it; `log`: it was said there; empty: nobody did."
+    )
+    metric: str | None = Field(default=None, description="What a monitor judged by; none: no single metric, or a hook.")
+    value: float | None = Field(default=None, description="What it came to then; none: there is no such number.")
+    agent_steps: int | None = Field(default=None, description="Agent-steps by then; none: a hook asked.")
+    seconds: float | None = Field(default=None, description="Seconds of training by then; none: a hook asked.")
+
+    @property
+    def monitor(self) -> str | None:
+        """Its kind and name, `plateau.flat`; none where a hook asked."""
+        return self.path.removeprefix(MONITORS) if self.path.startswith(MONITORS) else None
 
 
 class Interval(FrozenModel):
@@ -96,7 +122,7 @@ class SimulationResult(FrozenModel):
 class Manifest(FrozenModel):
     """One stage of one run. `digest` identifies it; children name it among their `parents`."""
 
-    schema_version: Literal[3] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
+    schema_version: Literal[4] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
     stage: Stage = Field(description="Which stage this records.")
     instance_name: str = Field(description="The run's name; also its directory's.")
     run_id: str | None = Field(default=None, description="Dagster's run, if it ran under Dagster.")
@@ -122,7 +148,7 @@ class Manifest(FrozenModel):
     pipeline_fingerprint: str | None = Field(default=None, description="Digest of the pipeline with its overrides.")
     checks: dict[str, dict[str, int]] = Field(default={}, description="Counts of each check, by path and name.")
     hooks: dict[str, dict[str, int]] = Field(default={}, description="How often each hook was called, and failed.")
-    interventions: tuple[dict[str, Any], ...] = Field(default=(), description="What hooks requested, and who honoured.")
+    interventions: tuple[InterventionRecord, ...] = Field(default=(), description="What monitors and hooks asked for.")
     metrics: dict[str, float | None] = Field(default={}, description="Summary numbers; none is missing, never zero.")
     eval_results: dict[str, SimulationResult] = Field(default={}, description="Results by simulation.")
     weights_digest: str | None = Field(default=None, description="Digest of the trained parameters, name by name.")

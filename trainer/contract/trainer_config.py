@@ -8,6 +8,7 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from trainer.contract.environment import EnvConfig
+from trainer.contract.monitors import MonitorsConfig
 from trainer.plain.model import FrozenModel
 from trainer.plain.refusal import nearest
 
@@ -125,6 +126,7 @@ class TrainerConfig(FrozenModel):
     ppo: PPOConfig = Field(default=PPOConfig(), description="The PPO update.")
     checkpoint: CheckpointConfig = Field(default=CheckpointConfig(), description="When state is saved.")
     simulation: SimulationConfig = Field(default=SimulationConfig(), description="How the trained agent is evaluated.")
+    monitors: MonitorsConfig = Field(default=MonitorsConfig(), description="What watches the training.")
     profiler: TorchProfilerConfig = Field(default=TorchProfilerConfig(), description="Which updates are profiled.")
 
     @field_validator("curriculum", mode="before")

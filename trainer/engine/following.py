@@ -10,7 +10,7 @@ from trainer.contract import Reporter, RunDirectory, begin_attempt, load_experim
 from trainer.engine.job import TrainJob
 from trainer.engine.ranks import Ranks
 from trainer.engine.tracking.companion import Untracked
-from trainer.engine.training import Trained, Witness
+from trainer.engine.witness import Trained, Witness
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from trainer.engine.checkpoint import adopt_checkpoint, load_final_checkpoint
 from trainer.engine.evaluation import Tally, evaluate
 from trainer.engine.ranks import Ranks
 from trainer.engine.seeding import make_repeatable
-from trainer.engine.training import Trained, Training, Witness
+from trainer.engine.training import Training
+from trainer.engine.witness import Trained, Witness
 from trainer.envs.interface import Spaces
 from trainer.envs.vector import VectorEnv
 from trainer.policies.actor_critic import Blueprint, Policy

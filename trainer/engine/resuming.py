@@ -69,6 +69,7 @@ def state_of(training: "Training") -> dict[str, Any]:
         "generators": {name: generator.get_state() for name, generator in training.generators().items()},
         "recent": [_plain(end) for end in training.recent],
         "ended": [_plain(end) for end in training.ended],
+        "monitors": training.monitors.state(),
     }
 
 
@@ -84,6 +85,8 @@ def restore(training: "Training", beginning: Beginning) -> None:
     if state.get("target_reward") == training.config.target_reward:
         training.target = {name: value for name, value in state["metrics"].items() if name.startswith("target/")}
     training.earlier_seconds = state["metrics"]["seconds"]
+    if not beginning.origin:
+        training.monitors.restore(state["monitors"])
     if not beginning.origin and state["best"] is not None:
         training.best = state["best_score"], state["best"]
     training.learner.optimizer_state = {name: value.to(training.device) for name, value in state["optimizer"].items()}

@@ -17,6 +17,7 @@ from trainer.contract import (
     Artifact,
     Code,
     EnvConfig,
+    InterventionRecord,
     Lease,
     Manifest,
     Refused,
@@ -61,6 +62,7 @@ class Record:
     code: Code | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     found: dict[str, Any] = field(default_factory=dict)
+    interventions: list[InterventionRecord] = field(default_factory=list)
 
     def write(
         self, status: Status, error: str | None = None, stopped_at: StoppedAt | None = None, files: Iterable[Path] = ()
@@ -119,12 +121,12 @@ class Record:
         return pipeline
 
     def run_stage(self, pipeline: Pipeline, job: Any) -> Any:
-        """Run this stage's part of the pipeline, and note what its checks and hooks have to say, however it ends."""
+        """Run this stage's part of the pipeline, and note what all that watched it has to say, however it ends."""
         compiled = pipeline.only(self.stage).compile()
         try:
             return compiled(job)
         finally:
-            self.found |= watched(compiled)
+            self.found |= watched(compiled, self.interventions)
 
 
 def _logs(run: RunDirectory) -> list[Path]:
@@ -174,7 +176,7 @@ def run_train(
     """
     from trainer.engine.job import TrainJob
     from trainer.engine.tracking.companion import tracking
-    from trainer.engine.training import Witness
+    from trainer.engine.witness import Witness
 
     ranks = ranks or Ranks()
     recorded = _recorded("train", run, run_id, functions, hooks, ranks.count)
@@ -183,7 +185,7 @@ def run_train(
         _refuse_what_others_lack(pipeline, functions, ranks)
         tracked = tracking(record.spec, run, "train", reporter, record.code, record.found)
         tracker = stack.enter_context(tracked)
-        witness = Witness(run, reporter, tracker, record.lease)
+        witness = Witness(run, reporter, tracker, record.lease, record.interventions)
         trained = record.run_stage(pipeline, TrainJob(record.spec, run, witness, stack, ranks))
         record.found |= {
             "metrics": trained.metrics,

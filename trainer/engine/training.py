@@ -6,10 +6,8 @@ decides the order.
 
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -18,11 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from trainer.contract import Lease, Progress, Reporter, RunDirectory, TrainAndEvalSpec
+from trainer.contract import Progress, TrainAndEvalSpec
 from trainer.contract.checkpoints import REQUESTED
+from trainer.engine.assigned import shares
 from trainer.engine.checkpoint import save_checkpoint, weights_digest
 from trainer.engine.draws import SharedDraws
 from trainer.engine.logs import Logs
+from trainer.engine.monitors import Diverged, Monitors
 from trainer.engine.normalize import RewardScale
 from trainer.engine.parameters import Parameters
 from trainer.engine.profiling import profiled
@@ -30,8 +30,8 @@ from trainer.engine.ranks import Ranks
 from trainer.engine.resuming import Beginning, restore, state_of
 from trainer.engine.rollout import Collection, Collector, Rollout, gathered
 from trainer.engine.seeding import stream, stream_seed
-from trainer.engine.tracking.companion import Tracked
 from trainer.engine.update import Batch, Learner, Targets, explained_variance
+from trainer.engine.witness import Trained, Witness
 from trainer.envs.interface import Spaces
 from trainer.envs.vector import VectorEnv
 from trainer.ops.schedules import scheduled
@@ -40,29 +40,6 @@ from trainer.policies.actor_critic import Blueprint, Policy
 
 RECENT_RETURNS = 100
 SHOWN = ("overview/reward", "losses/entropy", "losses/approx_kl")
-
-
-class Diverged(ArithmeticError):
-    """Training produced a number that is not finite; what it learned since then is worthless."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What training leaves: the digest of the weights, the last checkpoint, summary numbers."""
-
-    weights_digest: str
-    checkpoint: Path
-    metrics: dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class Witness:
-    """Who is told about a training while it goes on."""
-
-    run: RunDirectory
-    reporter: Reporter
-    tracker: Tracked
-    lease: Lease
 
 
 class Training:
@@ -99,7 +76,9 @@ class Training:
         self.best: tuple[float, str] | None = None
         self.saved: dict[int, Path] = {}
         self.metrics: dict[str, Any] = {}
+        self.shares: dict[str, float] = {}
         self.target: dict[str, float | None] = {}
+        self.monitors = Monitors(config.monitors, witness.interventions)
         self.earlier_seconds = 0.0
         self._began = time.perf_counter()
         self._begin_with = begin_with
@@ -125,8 +104,17 @@ class Training:
         return self
 
     def updates_done(self) -> int:
-        """The updates that an earlier attempt, or the run that this one continues, has done."""
-        return self.done
+        """The updates done by an earlier attempt, or by the run that this one continues; all of them if it is over."""
+        return self.config.num_updates if self.is_over() else self.done
+
+    def is_over(self) -> bool:
+        """Whether a monitor has ended the training before its last update."""
+        return self.monitors.stopped
+
+    @property
+    def last_update(self) -> int:
+        """The update after which training ends, as far as that is known."""
+        return self.done if self.is_over() else self.config.num_updates
 
     def schedule(self) -> Self:
         """Begin an update: what falls over training is set."""
@@ -150,6 +138,7 @@ class Training:
 
     def assigned(self, tasks: Sequence[Task]) -> Self:
         """Set what each environment plays from its next episode on."""
+        self.shares = shares(tasks, self.metrics)
         self.envs.assign(self.ranks.own(tasks))
         return self
 
@@ -221,31 +210,38 @@ class Training:
     def studied(self, learner: Learner) -> Self:
         """Note what was learned; raises `Diverged` where a number is not finite."""
         self.metrics = self._of_rollout() | learner.losses()
-        _refuse_to_go_on_without_numbers(self.metrics)
+        self.monitors.require_finite(self)
         if self.config.normalize_observations:
             self.policy.observe(self.rollout.observations.flatten(0, 1))
         return self
 
     def report(self) -> Self:
-        """End an update: save it if that is due, and tell everyone; raises `Superseded` if another has taken over."""
+        """End an update: save it if that is due, and tell everyone.
+
+        Raises `Superseded` if another has taken over, `Diverged` if a monitor says so.
+        """
         self._profile.close()
         self.done += 1
         self.metrics |= self._clock()
         self.metrics |= self._time_to_target()
         if self.at_boundary():
             self.ranks.require_equal(self._weights_digest)
-        self.ranks.from_first(self._tell)
+        self.monitors.stopped = self.ranks.from_first(self._tell)
         return self
 
-    def _tell(self) -> None:
+    def _tell(self) -> bool:
         self.ranks.heed()
         self.witness.lease.hold()
         self._logs.write(self.metrics)
         self._logs.digest(self.done, self.parts())
-        if self.at_boundary() or self.done == self.config.num_updates:
+        fatal = self.monitors.look(self)
+        if not fatal and (self.at_boundary() or self.done == self.last_update):
             self.save()
         self.witness.tracker.written()
         self.witness.reporter.progress(self._progress())
+        if fatal:
+            raise Diverged(fatal)
+        return self.is_over()
 
     def save(self) -> Path:
         """Write a checkpoint of all that goes on after this update."""
@@ -303,10 +299,15 @@ class Training:
             "charts/step_reward": float(self.rollout.rewards.mean()),
             "charts/learning_rate": self.learning_rate,
             "losses/explained_variance": explained_variance(self.rollout.values, returns),
+            **self.shares,
         }
 
+    def seconds(self) -> float:
+        """How long all updates so far took, those of earlier attempts with them."""
+        return self.earlier_seconds + time.perf_counter() - self._began
+
     def _clock(self) -> dict[str, float]:
-        seconds = self.earlier_seconds + time.perf_counter() - self._began
+        seconds = self.seconds()
         return {"seconds": seconds, "charts/SPS": self.done * self.config.batch_size / seconds}
 
     def _time_to_target(self) -> dict[str, float | None]:
@@ -324,9 +325,9 @@ class Training:
         return Progress(
             stage="train",
             done=self.metrics["agent_steps"],
-            total=self.config.num_updates * self.config.batch_size,
+            total=self.last_update * self.config.batch_size,
             steps_per_second=self.metrics["charts/SPS"],
-            eta_seconds=self.metrics["seconds"] * (self.config.num_updates / self.done - 1),
+            eta_seconds=self.metrics["seconds"] * (self.last_update / self.done - 1),
             saved=self.done in self.saved,
             checkpoint_seconds=self._seconds_to_checkpoint(),
             metrics=shown,
@@ -335,13 +336,5 @@ class Training:
     def _seconds_to_checkpoint(self) -> float:
         """How long the next one is away at the pace of this attempt; 0 after the last update."""
         interval = self.config.checkpoint.interval_updates
-        left = min(interval - self.done % interval, self.config.num_updates - self.done)
+        left = min(interval - self.done % interval, self.last_update - self.done)
         return left * (time.perf_counter() - self._began) / (self.done - self._first)
-
-
-def _refuse_to_go_on_without_numbers(metrics: Mapping[str, float | None]) -> None:
-    lost = {name: value for name, value in metrics.items() if value is not None and not isfinite(value)}
-    if lost:
-        shown = ", ".join(f"{name} = {value}" for name, value in lost.items())
-        why = "rewards are not finite, or trainer.optimizer.learning_rate is too large"
-        raise Diverged(f"update {metrics['update']}: {shown}; {why}")

@@ -7,12 +7,13 @@ from pydantic import Field, model_validator
 
 from trainer.ops.op import CurriculumOp
 from trainer.ops.slots import Task
+from trainer.plain.model import FrozenModel
 
 MOST_TASKS = 10_000
 
 
-class BucketsOp(CurriculumOp):
-    """A curriculum over the product of its buckets: a task has one value from each.
+class Buckets(FrozenModel):
+    """The product of buckets: a task has one value from each.
 
     Tasks are numbered from 0 as an odometer counts, the paths in alphabetical order: the last path changes fastest,
     and the values of each go in the order in which they are written.
@@ -60,3 +61,7 @@ class BucketsOp(CurriculumOp):
     @property
     def _paths(self) -> list[str]:
         return sorted(self.buckets)
+
+
+class BucketsOp(Buckets, CurriculumOp):
+    """A curriculum over the product of its buckets."""

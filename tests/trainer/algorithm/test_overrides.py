@@ -246,6 +246,14 @@ def test_a_module_in_the_working_directory_is_found(tmp_path, monkeypatch):
     assert [*Imported(target="lying_here:f").sources()] == ["lying_here.py"]
 
 
+def test_a_script_whose_name_begins_with_a_digit_can_hold_ops(tmp_path, monkeypatch):
+    (tmp_path / "01_of_mine.py").write_text("def halved(earned):\n    return earned.rewards / 2\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    op = Imported(target="01_of_mine:halved")
+    assert op.load().__name__ == "halved"
+    assert [*op.sources()] == ["01_of_mine.py"]
+
+
 def test_a_module_that_is_nowhere_is_refused():
     with pytest.raises(Refused, match=r"target = 'no_such_module_here:f': there is no module 'no_such_module_here'"):
         Imported(target="no_such_module_here:f").sources()

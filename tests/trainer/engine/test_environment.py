@@ -150,7 +150,7 @@ def test_a_manifest_of_an_earlier_schema_is_refused_with_what_to_do(trained, sma
     run, _ = trained(small())
     file = run.manifest_file("train")
     file.write_text(json.dumps({**json.loads(file.read_text()), "schema_version": 1}))
-    with pytest.raises(Refused, match=r"schema_version = 1: .*reads version 3; .*run its run\.yaml again"):
+    with pytest.raises(Refused, match=r"schema_version = 1: .*reads version 4; .*run its run\.yaml again"):
         read_manifest(file)
 
 

@@ -16,7 +16,8 @@ from trainer.ops.op import implementations
 from trainer.pipeline import Intervention, source_digest
 
 BUCKETS = {"buckets": {"kwargs.max_episode_steps": (10, 30)}}
-NEEDED = {"bucketed": BUCKETS, "learning_progress": BUCKETS}
+LEVELS = {"levels": [{"buckets": {"kwargs.max_episode_steps": [10]}, "until_progress": 0.5}, BUCKETS]}
+NEEDED = {"bucketed": BUCKETS, "learning_progress": BUCKETS, "levels": LEVELS}
 EVERY = [(slot, name) for slot, named in implementations().items() for name in named]
 
 
@@ -214,10 +215,10 @@ def test_a_hook_can_stop_a_training_and_save_it_and_the_manifest_says_so(small, 
     manifest = run_stage("train", run, reporter, hooks={"train.report": [at_the_second]})
     assert manifest.metrics["updates"] == 2
     assert manifest.hooks == {"train.report.at_the_second": {"called": 2, "failed": 0}}
-    asked = [(each["intervention"], each["reason"], each["honoured_by"]) for each in manifest.interventions]
+    asked = [(each.intervention, each.reason, each.honoured_by) for each in manifest.interventions]
     assert asked == [
-        ("save_checkpoint", "look at this one", ["train.updates#2"]),
-        ("stop_early", "good enough", ["train.updates#2"]),
+        ("save_checkpoint", "look at this one", ("train.updates#2",)),
+        ("stop_early", "good enough", ("train.updates#2",)),
     ]
     assert (run.checkpoints / "requested_000002.pt").is_file()
 
@@ -243,4 +244,4 @@ def test_a_hook_on_an_evaluation_sees_its_results_and_can_stop_nothing(small, tr
     manifest = run_stage("evaluate", run, reporter, hooks={"evaluate": [look], "train.report": [look]})
     assert seen == [("evaluate", manifest.eval_results["CartPole-v1"].mean_reward)]
     assert manifest.hooks == {"evaluate.look": {"called": 1, "failed": 0}}
-    assert [each["honoured_by"] for each in manifest.interventions] == [[]]
+    assert [each.honoured_by for each in manifest.interventions] == [()]

@@ -177,6 +177,19 @@ def test_two_processes_train_the_agent_of_one(way, small, start, trained, togeth
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("kind", "code", "why"), [("target", 0, ""), ("divergence", 1, "monitors.divergence.it: ")])
+def test_where_a_monitor_ends_the_training_all_end_after_the_same_update(kind, code, why, small, start, together):
+    it = {"metric": "losses/grad_norm", "window": 2, "actions": ["stop_early"]}
+    monitors = {kind: {"it": it | ({"value": 0} if kind == "target" else {"above": 0})}}
+    run = start(small(trainer={"monitors": monitors, "checkpoint": {"interval_updates": 10}}))
+    for found, _, error in ended(together(*train(run))):
+        assert (found, why in error) == (code, True), error
+    manifest = read_manifest(run.manifest_file("train"))
+    assert [each.iteration for each in manifest.interventions] == [2]
+    assert len(rows(run)) == 2
+
+
+@pytest.mark.slow
 def test_both_processes_hold_the_same_bits_and_so_does_a_second_run(small, start, together):
     found = []
     for name in ("one", "two"):

@@ -14,7 +14,7 @@ import torch
 
 from trainer.contract import Progress, Refused, read_manifest
 from trainer.contract.checkpoints import saved_checkpoints
-from trainer.engine.training import Diverged
+from trainer.engine.monitors import Diverged
 from trainer.entry import main, run_stage
 from trainer.pipeline import CheckFailed
 from trainer.stopping import Cancelled, StopRequest

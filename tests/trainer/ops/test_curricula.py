@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -12,6 +13,7 @@ from trainer.ops.bucketed import Bucketed
 from trainer.ops.buckets import BucketsOp
 from trainer.ops.fixed import Fixed
 from trainer.ops.learning_progress import LearningProgress
+from trainer.ops.levels import Level, Levels
 from trainer.ops.op import CurriculumOp, implementations
 from trainer.ops.slots import Lesson, Task, TaskEnd
 from trainer.plain.refusal import Refused
@@ -36,8 +38,8 @@ def after(op: LearningProgress, ended) -> dict[str, np.ndarray]:
     return state
 
 
-def test_three_curricula_are_registered():
-    assert set(implementations()["curriculum"]) == {"fixed", "bucketed", "learning_progress"}
+def test_four_curricula_are_registered():
+    assert set(implementations()["curriculum"]) == {"fixed", "bucketed", "learning_progress", "levels"}
 
 
 def test_fixed_gives_everyone_the_specs_own_environment():
@@ -195,3 +197,85 @@ print("torch" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+EASY, HARD = {"x": (0.0,)}, {"x": (1.0, 2.0)}
+
+
+def played(
+    op: Levels, *lessons: tuple[float, list[tuple[Task, float]]]
+) -> tuple[list[set[float]], dict[str, np.ndarray]]:
+    """The values of x that each lesson (its progress, the episodes that ended) assigns, and the state at the end."""
+    state: dict[str, np.ndarray] = {}
+    assigned: list[set[float]] = []
+    for progress, ended in lessons:
+        given = replace(lesson(num_envs=64, ended=ended, state=state), progress=progress)
+        assigned.append({task["x"] for task in op(given)})
+    return assigned, state
+
+
+def test_a_level_ends_at_its_part_of_training():
+    op = Levels(levels=(Level(buckets=EASY, until_progress=0.25), Level(buckets=HARD)))
+    assigned, state = played(op, (0.0, []), (0.2, []), (0.25, []), (0.9, []))
+    assert assigned == [{0.0}, {0.0}, {1.0, 2.0}, {1.0, 2.0}]
+    assert state["began"].tolist() == [0.0, 0.25]
+
+
+def test_a_level_ends_where_the_mean_of_enough_episodes_of_its_own_reaches_the_reward():
+    op = Levels(levels=(Level(buckets=EASY, until_reward=5.0, episodes=2), Level(buckets=HARD)))
+    assigned, state = played(
+        op,
+        (0.0, []),
+        (0.1, returns(0.0, 9.0)),  # too few
+        (0.2, returns(1.0, 9.0, 9.0)),  # not of this level
+        (0.3, returns(0.0, 0.0)),  # mean of the last two: 4.5
+        (0.4, returns(0.0, 10.0)),  # 5
+        (0.5, returns(0.0, -9.0, -9.0)),  # there is no way back
+    )
+    assert assigned == [{0.0}] * 4 + [{1.0, 2.0}] * 2
+    assert state["began"].tolist() == [0.0, 0.4]
+    assert state["returns"].tolist() == []
+
+
+def test_the_first_of_two_ends_counts_and_levels_can_be_passed_at_once():
+    both = {"until_progress": 0.5, "until_reward": 5.0, "episodes": 1}
+    op = Levels(
+        levels=(Level(buckets=EASY, **both), Level(buckets={"x": (3.0,)}, until_progress=0.6), Level(buckets=HARD))
+    )
+    assert played(op, (0.0, []), (0.1, returns(0.0, 5.0)))[0] == [{0.0}, {3.0}]
+    assigned, state = played(op, (0.0, []), (0.7, []))
+    assert assigned == [{0.0}, {1.0, 2.0}]
+    assert state["began"].tolist() == [0.0, 0.7, 0.7]
+
+
+def test_the_returns_of_a_level_are_forgotten_when_the_next_one_begins():
+    twice = tuple(Level(buckets={"x": (0.0, value)}, until_reward=5.0, episodes=2) for value in (1.0, 2.0))
+    op = Levels(levels=(*twice, Level(buckets=HARD)))
+    assert len(played(op, (0.0, []), (0.1, returns(0.0, 9.0, 9.0)), (0.2, returns(0.0, 9.0)))[1]["began"]) == 2
+
+
+def test_within_a_level_every_task_is_drawn_equally_often():
+    op = Levels(levels=(Level(buckets=BUCKETS),))
+    level = op.levels[0]
+    counts = np.bincount(np.array([level.number(task) for task in op(lesson(num_envs=60_000))], int), minlength=6)
+    assert np.abs(counts - 10_000).max() < 5 * np.sqrt(60_000 * 5 / 36)
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        ([], "levels = []"),
+        ([{"buckets": EASY}, {"buckets": HARD}], "levels.0 never ends: give it until_progress, until_reward or both"),
+        ([{"buckets": EASY, "until_progress": 0.5}], "levels.0: the last level has no end"),
+        (
+            [{"buckets": EASY, "until_progress": end} for end in (0.5, 0.5)] + [{"buckets": HARD}],
+            "levels.1.until_progress = 0.5 is not above 0.5",
+        ),
+        ([{"buckets": EASY, "until_progress": 1.5}, {"buckets": HARD}], "levels.0.until_progress = 1.5"),
+        ([{"buckets": {"x": ()}}], "buckets.x = []: give one or more values"),
+    ],
+)
+def test_levels_that_make_no_order_are_refused(levels, message):
+    with pytest.raises(Refused) as refused:
+        Levels.accept({"levels": levels})
+    assert message in str(refused.value)

@@ -16,7 +16,7 @@ def test_every_slot_knows_its_implementations():
         "adam_step": ["adam", "adamw", "muon", "sgd"],
         "clip_gradients": ["global_norm"],
         "compute_reward": ["as_given", "clipped"],
-        "curriculum": ["bucketed", "fixed", "learning_progress"],
+        "curriculum": ["bucketed", "fixed", "learning_progress", "levels"],
         "compute_advantage": ["gae", "monte_carlo", "td_lambda", "vtrace"],
         "compute_loss": ["a2c", "ppo_clip", "ppo_kl"],
     }
