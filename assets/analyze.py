@@ -1,6 +1,5 @@
 """The stage `analyze`: an evaluation and its training become pictures and tables; it neither trains nor plays."""
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,9 +10,11 @@ import dagster as dg
 
 from assets.analysis import AnalyzeJob
 from assets.code_version import trainer_code_version
+from assets.inline import inline_picture
 from assets.overridden import resource_keys, with_chosen_ops
 from assets.report.record import read_rows
-from assets.stage import GROUP, OWNERS, OfRun, finished, materialization, open_stage
+from assets.shape import ALONE, Shape
+from assets.stage import OWNERS, OfRun, finished, materialization, open_stage
 from resources.in_process_compute import functions_of, hooks_of
 from resources.manifest_store import Recorded
 from resources.refusing import refusals_fail_the_step
@@ -34,8 +35,7 @@ from trainer.contract import (
 )
 from trainer.contract.exposure import exposure, watched
 
-PICTURES = ("learning_curve", "evaluation", "health", "throughput", "exposure")
-LARGEST_INLINE = 100_000  # characters: a materialization is one row of Dagster's database
+PICTURES = ("learning_curve", "curriculum", "evaluation", "health", "throughput", "exposure")
 
 DESCRIPTION = """The report of one experiment (`report.html`), its figures, a recorded episode and the results table.
 
@@ -92,26 +92,32 @@ class Analysis:
         return manifest
 
 
-def analyze_asset(name: str = "analyze", train: str = "train", evaluate: str = "evaluate") -> dg.AssetsDefinition:
+def analyze_asset(
+    name: str = "analyze", train: str = "train", evaluate: str = "evaluate", shape: Shape = ALONE
+) -> dg.AssetsDefinition:
     """The asset that analyzes what the asset `evaluate` found about what the asset `train` made."""
 
     @dg.asset(
         name=name,
-        deps=[train, evaluate],
-        group_name=GROUP,
+        key_prefix=shape.prefix,
+        deps=[shape.key(train), shape.key(evaluate)],
+        group_name=shape.group,
+        partitions_def=shape.partitions,
         kinds={"python", "matplotlib"},
         owners=OWNERS,
         description=DESCRIPTION,
         code_version=trainer_code_version(),
-        freshness_policy=FRESHNESS,
+        freshness_policy=None if shape.partitions else FRESHNESS,
         required_resource_keys=resource_keys(),
     )
     def analyze(context: dg.AssetExecutionContext, config: OfRun) -> dg.MaterializeResult[Any]:
         resources, run_id, started_at = context.resources, context.run.run_id, datetime.now(UTC)
         with refusals_fail_the_step():
-            evaluated = resources.manifests.parent(context.instance, run_id, evaluate, config.of_run)
+            evaluated = resources.manifests.parent(context.instance, run_id, shape.key(evaluate), config.of_run)
             trained = evaluated.parent("train")
-            _refuse_another_training(resources.manifests.made_by(context.instance, run_id, train), trained, config)
+            _refuse_another_training(
+                resources.manifests.made_by(context.instance, run_id, shape.key(train)), trained, config
+            )
             spec = with_chosen_ops(TrainAndEvalSpec.accept(evaluated.manifest.spec), context, "analyze")
             run = open_stage(context, "analyze", spec)
             analysis = Analysis(run, run_id, spec, trained, evaluated, started_at)
@@ -198,7 +204,4 @@ def _pictures(run: RunDirectory) -> dict[str, dg.MetadataValue]:
 
 def _picture(file: Path) -> dg.MetadataValue:
     """The picture itself, or where it lies if it is too large for a record that is read as a whole."""
-    encoded = base64.b64encode(file.read_bytes()).decode()
-    if len(encoded) > LARGEST_INLINE:
-        return dg.PathMetadataValue(file)
-    return dg.MetadataValue.md(f"![{file.stem}](data:image/png;base64,{encoded})")
+    return inline_picture(file.stem, file.read_bytes()) or dg.PathMetadataValue(file)

@@ -8,19 +8,21 @@ from typing import Any
 import dagster as dg
 
 from assets.overridden import differ_only_later
+from assets.shape import ALONE, Shape
 from resources.manifest_store import ManifestStore, Recorded
 from trainer.contract import Artifact, Refused, digest_of, file_digest
 
 Check = Callable[[Recorded], list[str]]
 
 
-def stage_checks(asset: str, checks: Mapping[str, Check]) -> dg.AssetChecksDefinition:
+def stage_checks(stage: str, checks: Mapping[str, Check], shape: Shape = ALONE) -> dg.AssetChecksDefinition:
     """The checks on one asset as one step; each of them stops what comes after."""
+    asset = shape.key(stage)
     specs = [
         dg.AssetCheckSpec(name, asset=asset, blocking=True, description=check.__doc__) for name, check in checks.items()
     ]
 
-    @dg.multi_asset_check(name=f"{asset}_checks", specs=specs, can_subset=True)
+    @dg.multi_asset_check(name=shape.named(f"{stage}_checks"), specs=specs, can_subset=True)
     def run_checks(context: dg.AssetCheckExecutionContext, manifests: ManifestStore) -> Iterator[dg.AssetCheckResult]:
         try:
             recorded = manifests.parent(context.instance, context.run.run_id, asset)

@@ -6,7 +6,8 @@ import dagster as dg
 
 from assets.code_version import trainer_code_version
 from assets.overridden import resource_keys, with_chosen_ops
-from assets.stage import GROUP, OWNERS, OfRun, finished, materialization, open_stage
+from assets.shape import ALONE, Shape
+from assets.stage import OWNERS, OfRun, finished, materialization, open_stage
 from resources.refusing import refusals_fail_the_step
 from trainer.contract import TrainAndEvalSpec
 
@@ -22,13 +23,15 @@ ops: {evaluate: {config: {of_run: INSTANCE_NAME}}}
 """
 
 
-def evaluate_asset(name: str = "evaluate", train: str = "train") -> dg.AssetsDefinition:
+def evaluate_asset(name: str = "evaluate", train: str = "train", shape: Shape = ALONE) -> dg.AssetsDefinition:
     """The asset that evaluates what the asset `train` made."""
 
     @dg.asset(
         name=name,
-        deps=[train],
-        group_name=GROUP,
+        key_prefix=shape.prefix,
+        deps=[shape.key(train)],
+        group_name=shape.group,
+        partitions_def=shape.partitions,
         kinds={"python", "pytorch", "mettagrid"},
         owners=OWNERS,
         description=DESCRIPTION,
@@ -38,7 +41,7 @@ def evaluate_asset(name: str = "evaluate", train: str = "train") -> dg.AssetsDef
     def evaluate(context: dg.AssetExecutionContext, config: OfRun) -> dg.MaterializeResult[Any]:
         resources = context.resources
         with refusals_fail_the_step():
-            trained = resources.manifests.parent(context.instance, context.run.run_id, train, config.of_run)
+            trained = resources.manifests.parent(context.instance, context.run.run_id, shape.key(train), config.of_run)
             given = TrainAndEvalSpec.accept(trained.manifest.spec)
             run = open_stage(context, "evaluate", with_chosen_ops(given, context, "evaluate"))
         manifest = finished(

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.interventions import markdown
 from assets.numbers import numbers
 from assets.overridden import overrides_markdown, sources_digest
 from assets.results import results_table
@@ -21,7 +22,6 @@ from trainer.contract import (
     read_manifest,
 )
 
-GROUP = "experiment"
 OWNERS = ["team:rl-research"]
 
 
@@ -94,6 +94,7 @@ def materialization(
         **(extra or {}),
         **numbers(manifest, run),
         **({"wandb": dg.UrlMetadataValue(tracked.url)} if tracked and tracked.url else {}),
+        **({"interventions": dg.MetadataValue.md(markdown(manifest))} if manifest.interventions else {}),
         "overrides": dg.MetadataValue.md(overrides_markdown(manifest)),
         "instance_name": manifest.instance_name,
         "run_directory": dg.PathMetadataValue(run.path),

@@ -1,5 +1,6 @@
 """The figures of a run and of a comparison, each drawn by one function; they are given data and read no file."""
 
+from assets.figures.curriculum import curriculum_chart
 from assets.figures.curve import learning_curve
 from assets.figures.evaluation import evaluation_chart
 from assets.figures.exposure import exposure_diagram
@@ -17,6 +18,7 @@ __all__ = [
     "Mean",
     "Picture",
     "Theme",
+    "curriculum_chart",
     "evaluation_chart",
     "exposure_diagram",
     "health",

@@ -3,6 +3,8 @@
 # pyright: reportUnknownMemberType=false
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assets.figures.axes import agent_steps, legend, say
@@ -17,10 +19,21 @@ if TYPE_CHECKING:
 REWARD = ("overview/reward", "charts/episodic_return")
 
 
-def learning_curve(rows: Rows, title: str) -> Picture:
-    """Episode reward over agent-steps, faint as measured and smoothed; `rows` are the lines of `metrics.jsonl`."""
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened during the training: after so many agent-steps, and its name."""
+
+    agent_steps: int
+    label: str
+
+
+def learning_curve(rows: Rows, title: str, marks: Sequence[Mark] = ()) -> Picture:
+    """Episode reward over agent-steps, faint as measured and smoothed; `rows` are the lines of `metrics.jsonl`.
+
+    Each of the `marks` is a line across it with its name.
+    """
     series = series_of(rows, *REWARD)
-    return Picture("learning_curve", _alt(rows), lambda theme: _draw(series, title, theme))
+    return Picture("learning_curve", _alt(rows, marks), lambda theme: _draw(series, title, marks, theme))
 
 
 def reward_gaps(rows: Rows) -> str:
@@ -32,16 +45,17 @@ def reward_gaps(rows: Rows) -> str:
     return f"{lacking} of {len(rows)} updates have no reward: no episode had finished, or it was not a number."
 
 
-def _alt(rows: Rows) -> str:
+def _alt(rows: Rows, marks: Sequence[Mark]) -> str:
     gaps, series = reward_gaps(rows), series_of(rows, *REWARD)
     if series.empty:
         return f"Learning curve. {gaps}"
     known = series.known
     words = f"Learning curve: episode reward from {known[0]:.3g} to {known[-1]:.3g} over {len(rows)} updates."
-    return f"{words} {gaps}".strip()
+    marked = ", ".join(f"{mark.label} at {mark.agent_steps:,} agent-steps" for mark in marks)
+    return f"{words} {f'Marked: {marked}. ' if marked else ''}{gaps}".strip()
 
 
-def _draw(series: Series, title: str, theme: Theme) -> "Figure":
+def _draw(series: Series, title: str, marks: Sequence[Mark], theme: Theme) -> "Figure":
     figure = blank(8.4, 4.0, (0.85, 0.25, 0.6, 0.45))
     axes = figure.add_subplot()
     axes.set_title(title, loc="left")
@@ -55,8 +69,26 @@ def _draw(series: Series, title: str, theme: Theme) -> "Figure":
     _smooth(axes, series, theme)
     axes.margins(x=0.06)
     axes.set_xlim(left=0)
+    _marked(axes, marks, theme)
     legend(axes)
     return figure
+
+
+def _marked(axes: "Axes", marks: Sequence[Mark], theme: Theme) -> None:
+    for mark in marks:
+        axes.axvline(mark.agent_steps, color=theme.overridden, lw=1.2, ls=(0, (4, 3)))
+        axes.annotate(
+            mark.label,
+            (mark.agent_steps, 0),
+            (-3, 4),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            rotation=90,
+            ha="right",
+            va="bottom",
+            fontsize=8,
+            color=theme.overridden,
+        )
 
 
 def _measured(axes: "Axes", series: Series, theme: Theme) -> None:

@@ -4,8 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from assets.figures.series import Series
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 GRID_POINTS = 200
 
@@ -63,13 +68,29 @@ def common_grid(curves: Sequence[Series]) -> list[float]:
 
 def mean_curve(curves: Sequence[Series], grid: Sequence[float]) -> list[Mean]:
     """The mean over curves at each point of the grid, each curve a straight line between its neighbours."""
+    rows = [_on_grid(curve, grid).tolist() for curve in curves]
+    return [t_interval(column) for column in zip(*rows, strict=True)]
+
+
+def iqm_curve(curves: Sequence[Series], grid: Sequence[float]) -> list[Mean]:
+    """The interquartile mean over curves in the same way, with its own interval; of fewer than four it is the mean."""
     import numpy as np
 
-    rows: list[list[float]] = []
-    for curve in curves:
-        steps, values = zip(*_points(curve), strict=True)
-        rows.append(np.interp(grid, steps, values).tolist())
-    return [t_interval(column) for column in zip(*rows, strict=True)]
+    from assets.statistics.estimates import iqm_interval
+
+    columns = np.stack([_on_grid(curve, grid) for curve in curves], axis=-1)
+    ends = zip(*(each.tolist() for each in iqm_interval(columns)), strict=True)
+    several = len(curves) > 1
+    return [
+        Mean(middle, low if several else None, high if several else None, len(curves)) for middle, low, high in ends
+    ]
+
+
+def _on_grid(curve: Series, grid: Sequence[float]) -> "NDArray[np.float64]":
+    import numpy as np
+
+    steps, values = zip(*_points(curve), strict=True)
+    return np.interp(grid, steps, values)
 
 
 def _points(curve: Series) -> list[tuple[float, float]]:

@@ -1,13 +1,13 @@
-"""Learning curves of several runs: one line a variant, its seeds faint behind it; one seed alone gets no band."""
+"""Learning curves of several runs: one line a variant with its interval over seeds; one seed alone gets no band."""
 
 # pyright: reportUnknownMemberType=false
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assets.figures.axes import agent_steps, say
-from assets.figures.interval import Mean, common_grid, mean_curve
+from assets.figures.interval import Mean, common_grid, iqm_curve, mean_curve
 from assets.figures.picture import Picture, blank
 from assets.figures.series import Series
 from assets.figures.theme import Theme
@@ -30,13 +30,39 @@ class Curve:
     rewards: Series
 
 
-def seeds_curve(curves: Sequence[Curve]) -> Picture:
-    """Mean episode reward of each variant with the 95 % t interval over its seeds, on the steps that they share.
+@dataclass(frozen=True)
+class Kind:
+    """What is drawn of the seeds: their mean with each of them behind it, or their interquartile mean alone."""
+
+    file: str
+    label: str
+    words: str
+    summed_up: Callable[[Sequence[Series], Sequence[float]], list[Mean]]
+    seeds: bool
+
+
+MEANS = Kind("learning_curves", "episode reward", "Learning curves, mean over seeds", mean_curve, seeds=True)
+MIDDLES = Kind(
+    "sample_efficiency",
+    "episode reward, interquartile mean",
+    "Sample efficiency, interquartile mean over seeds",
+    iqm_curve,
+    seeds=False,
+)
+
+
+def seeds_curve(curves: Sequence[Curve], kind: Kind = MEANS) -> Picture:
+    """Episode reward of each variant with its 95 % interval over its seeds, on the steps that they share.
 
     Runs of different environments stand in panels of their own: their rewards have no common scale.
     """
     panels = _grouped(curves)
-    return Picture("learning_curves", _alt(panels), lambda theme: _draw(panels, theme))
+    return Picture(kind.file, _alt(panels, kind), lambda theme: _draw(panels, kind, theme))
+
+
+def line_style(place: int, theme: Theme) -> tuple[str, str]:
+    """The color and dash of the variant at this place, the same in every figure of a comparison."""
+    return theme.series[place % len(theme.series)], DASHES[place // len(theme.series) % len(DASHES)]
 
 
 Panels = Mapping[str, Mapping[str, list[Curve]]]
@@ -50,16 +76,16 @@ def _grouped(curves: Sequence[Curve]) -> Panels:
     return panels
 
 
-def _alt(panels: Panels) -> str:
+def _alt(panels: Panels, kind: Kind) -> str:
     words: list[str] = []
     for environment, variants in panels.items():
-        ends = [f"{variant} {_end(curves)}" for variant, curves in variants.items()]
+        ends = [f"{variant} {_end(curves, kind)}" for variant, curves in variants.items()]
         words.append(f"{environment}: {'; '.join(ends)}")
-    return f"Learning curves, at the last agent-step that all seeds of a variant share. {'. '.join(words)}."
+    return f"{kind.words}, at the last agent-step that all seeds of a variant share. {'. '.join(words)}."
 
 
-def _end(curves: Sequence[Curve]) -> str:
-    means = _means(curves)[1]
+def _end(curves: Sequence[Curve], kind: Kind) -> str:
+    means = _means(curves, kind)[1]
     return f"ends at {means[-1]}" if means else "has no finished episode"
 
 
@@ -68,39 +94,39 @@ def _measured(curves: Sequence[Curve]) -> list[Series]:
     return [curve.rewards for curve in curves if not curve.rewards.empty]
 
 
-def _means(curves: Sequence[Curve]) -> tuple[list[float], list[Mean]]:
+def _means(curves: Sequence[Curve], kind: Kind) -> tuple[list[float], list[Mean]]:
     measured = _measured(curves)
     grid = common_grid(measured)
-    return grid, mean_curve(measured, grid) if grid else []
+    return grid, kind.summed_up(measured, grid) if grid else []
 
 
-def _draw(panels: Panels, theme: Theme) -> "Figure":
+def _draw(panels: Panels, kind: Kind, theme: Theme) -> "Figure":
     lines = sum(map(len, panels.values()))
     figure = blank(8.4, PANEL_HEIGHT * max(len(panels), 1) + LINE_HEIGHT * lines)
     all_axes = figure.subplots(max(len(panels), 1), squeeze=False)[:, 0]
     for axes, (environment, variants) in zip(all_axes, panels.items(), strict=False):
         axes.set_title(environment, loc="left")
-        axes.set_ylabel("episode reward")
+        axes.set_ylabel(kind.label)
         axes.grid(visible=False, axis="y")
         agent_steps(axes)
-        _panel(axes, variants, theme)
+        _panel(axes, variants, kind, theme)
     return figure
 
 
-def _panel(axes: "Axes", variants: Mapping[str, list[Curve]], theme: Theme) -> None:
+def _panel(axes: "Axes", variants: Mapping[str, list[Curve]], kind: Kind, theme: Theme) -> None:
     for place, (variant, curves) in enumerate(variants.items()):
-        color, dash = theme.series[place % len(theme.series)], DASHES[place // len(theme.series) % len(DASHES)]
-        for series in _measured(curves):
+        color, dash = line_style(place, theme)
+        for series in _measured(curves) if kind.seeds else ():
             axes.plot(series.steps, series.values, color=color, alpha=0.3, lw=1, ls=dash)
-        _variant(axes, variant, curves, color, dash)
+        _variant(axes, variant, _means(curves, kind), color, dash)
     if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(0, -0.16))
     else:
         say(axes, "no finished episode", theme)
 
 
-def _variant(axes: "Axes", variant: str, curves: Sequence[Curve], color: str, dash: str) -> None:
-    grid, means = _means(curves)
+def _variant(axes: "Axes", variant: str, line: tuple[list[float], list[Mean]], color: str, dash: str) -> None:
+    grid, means = line
     if not means:
         return
     count = means[0].count

@@ -4,14 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assets.figures import Curve, Mean, seeds_curve, t_interval
-from assets.figures.curve import REWARD
-from assets.figures.series import series_of
+from assets.report.comparison import Against, Comparison, compared
+from assets.report.comparison_figures import environments_of, figures_of
+from assets.report.comparison_runs import one_a_seed
 from assets.report.links import Link, link
 from assets.report.page import figure_of, rendered
 from assets.report.record import RunRecord
 from assets.report.variants import Variant, value_words, variants_of
-from assets.report.verdict import Verdict, comparison_verdicts, interval_words
+from assets.report.verdict import (
+    Verdict,
+    comparison_verdicts,
+    difference_words,
+    interval_words,
+    probability_words,
+    seeds_words,
+)
 from trainer.contract import Manifest, Refused, SimulationResult
 from trainer.contract.difference import Change, difference
 
@@ -32,12 +39,17 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """A variant in one simulation over its seeds."""
+class Claim:
+    """A variant against the first in one simulation, each number as it is read."""
 
     variant: str
     simulation: str
-    mean: Mean
+    runs: str
+    difference: str
+    improvement: str
+    p_value: str
+    verdict: str
+    seeds: str
 
 
 @dataclass(frozen=True)
@@ -49,23 +61,65 @@ class Differences:
 
 
 def comparison_page(records: Sequence[RunRecord], title: str, folder: Path) -> str:
-    """The page as HTML, links seen from `folder`; raises `Refused` for fewer than two runs, or one given twice."""
+    """The page of these runs as HTML, variants by what differs, links seen from `folder`.
+
+    Raises `Refused` for fewer than two runs, or one given twice.
+    """
     _refuse_what_is_no_comparison(records)
-    variants = variants_of(records)
-    summaries = _summaries(variants)
+    found = one_a_seed(variants_of(records))
+    names = [record.name for record in records]
+    again = (f"axiom report {' '.join(names)}", f"axiom diff {names[0]} {names[1]}")
+    return page_of(compared(title, found.variants, notes=found.notes), found.variants, title, folder, again)
+
+
+def page_of(
+    comparison: Comparison, variants: Sequence[Variant], title: str, folder: Path, again: Sequence[str] = ()
+) -> str:
+    """The page of a comparison as HTML; `variants` are what was compared, `again` the commands that do it anew."""
+    records = [record for variant in variants for record in variant.records]
+    environments = list(dict.fromkeys(environments_of(variants)))
     return rendered(
         "comparison.html",
         title=title,
         runs=len(records),
+        comparison=comparison,
+        level=f"{comparison.level:.3g}",
+        coverage=f"{100 * (1 - comparison.level):.3g}",
         variants=[(each.label, len(each.records), _changes(each)) for each in variants],
-        verdicts=_verdicts(variants, summaries),
-        figure=figure_of("Learning curves", seeds_curve(_curves(variants)), tuple(_curve_notes(variants))),
-        summaries=summaries,
+        verdicts=[*comparison_verdicts(comparison), *_environments_verdict(environments)],
+        pictures=[
+            (each.picture.name, figure_of(each.title, each.picture, each.notes))
+            for each in figures_of(comparison, variants)
+        ],
+        against=[_against(each) for each in comparison.against],
         results=[line for variant in variants for line in _results(variant)],
         names=[record.name for record in records],
         differences=_differences(records),
-        notes=_notes(records),
+        notes=[*comparison.notes, *(f"{record.name}: {note}" for record in records for note in record.notes)],
+        again=again,
         links=[_link(record, folder) for record in records],
+    )
+
+
+def _environments_verdict(environments: Sequence[str]) -> list[Verdict]:
+    if len(environments) < 2:
+        return []
+    words = f"These runs learned in different environments ({', '.join(environments)})"
+    return [Verdict("open", f"{words}: their training rewards have no common scale.")]
+
+
+def _against(against: Against) -> Claim:
+    contrast, verdict = against.contrast, against.verdict
+    tests = {True: f"{contrast.difference.count} pairs", False: "not paired"}
+    return Claim(
+        against.arm,
+        against.simulation,
+        tests[contrast.paired],
+        difference_words(contrast.difference),
+        probability_words(against.improvement),
+        "–" if verdict.p_adjusted is None else f"{verdict.p_adjusted:.3g}",
+        verdict.word,
+        seeds_words(against),
     )
 
 
@@ -82,74 +136,8 @@ def _changes(variant: Variant) -> list[str]:
     return [f"{each.path}: {value_words(each.a)} → {value_words(each.b)}" for each in variant.changes]
 
 
-def _curves(variants: Sequence[Variant]) -> list[Curve]:
-    environments = _environments(variants)
-    return [
-        Curve(variant.label, record.spec.controls.seed, environment, series_of(record.rows, *REWARD))
-        for variant, environment in zip(variants, environments, strict=True)
-        for record in variant.records
-    ]
-
-
-def _environments(variants: Sequence[Variant]) -> list[str]:
-    """The environment that each variant learned in; those of one id that differ in parameters are numbered."""
-    used = [variant.records[0].spec.trainer.curriculum.env for variant in variants]
-    names: list[str] = []
-    for each in used:
-        others = [other for place, other in enumerate(used) if other.id == each.id and other not in used[:place]]
-        names.append(f"{each.id} ({others.index(each) + 1})" if len(others) > 1 else each.id)
-    return names
-
-
-def _curve_notes(variants: Sequence[Variant]) -> list[str]:
-    alone = [each.label for each in variants if len(each.records) == 1]
-    notes = [f"{label}: one seed: no interval." for label in alone]
-    silent = [each.name for variant in variants for each in variant.records if series_of(each.rows, *REWARD).empty]
-    return [*notes, *(f"{name} finished no episode and has no curve." for name in silent)]
-
-
-def _verdicts(variants: Sequence[Variant], summaries: Sequence[Summary]) -> list[Verdict]:
-    """Each variant against the first, in each simulation that both were evaluated in and that is the same for both."""
-    if len(variants) == 1:
-        return [Verdict("open", "One variant with several seeds: there is nothing to compare it with.")]
-    found: list[Verdict] = []
-    environments = list(dict.fromkeys(_environments(variants)))
-    if len(environments) > 1:
-        words = f"These runs learned in different environments ({', '.join(environments)})"
-        found.append(Verdict("open", f"{words}: their training rewards have no common scale."))
-    by_simulation: dict[str, dict[str, Mean]] = {}
-    for each in summaries:
-        by_simulation.setdefault(each.simulation, {})[each.variant] = each.mean
-    shared = {name: means for name, means in by_simulation.items() if variants[0].label in means and len(means) > 1}
-    for name, means in shared.items():
-        if _same_simulation(name, [each for each in variants if each.label in means]):
-            found += comparison_verdicts(name, means)
-        else:
-            words = "its environment differs between the variants: rewards have no common scale and are not compared"
-            found.append(Verdict("open", f"{name}: {words}."))
-    if not shared:
-        found.append(Verdict("open", "No simulation was evaluated by two variants: which is better is not known."))
-    return found
-
-
-def _same_simulation(name: str, variants: Sequence[Variant]) -> bool:
-    """Whether the simulation of this name is one environment for all of these variants."""
-    configs = [variant.records[0].spec.eval_configs.get(name) for variant in variants]
-    return all(config == configs[0] for config in configs)
-
-
 def _evaluated(record: RunRecord) -> Mapping[str, SimulationResult]:
     return record.evaluate.eval_results if record.evaluate else {}
-
-
-def _summaries(variants: Sequence[Variant]) -> list[Summary]:
-    found: list[Summary] = []
-    for variant in variants:
-        names = {name: None for record in variant.records for name in _evaluated(record)}
-        for name in names:
-            rewards = [_evaluated(each)[name].mean_reward for each in variant.records if name in _evaluated(each)]
-            found.append(Summary(variant.label, name, t_interval(rewards)))
-    return found
 
 
 def _results(variant: Variant) -> list[Result]:
@@ -162,20 +150,6 @@ def _results(variant: Variant) -> list[Result]:
         if not _evaluated(record):
             lines.append(Result(*start, "not evaluated", "–", "–", "–"))
     return lines
-
-
-def _notes(records: Sequence[RunRecord]) -> list[str]:
-    notes = [f"{record.name}: {note}" for record in records for note in record.notes]
-    ended = [(record, record.train) for record in records]
-    return [
-        *notes,
-        *(f"{record.name}: its training has not ended." for record, train in ended if train is None),
-        *(
-            f"{record.name}: its training {train.status}: {train.error or 'no reason is recorded'}."
-            for record, train in ended
-            if train is not None and train.status != "succeeded"
-        ),
-    ]
 
 
 def _differences(records: Sequence[RunRecord]) -> list[Differences]:

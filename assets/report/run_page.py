@@ -6,6 +6,7 @@ from pathlib import Path
 
 from assets.figures import (
     Picture,
+    curriculum_chart,
     evaluation_chart,
     exposure_diagram,
     health,
@@ -14,9 +15,11 @@ from assets.figures import (
 )
 from assets.figures.curve import reward_gaps
 from assets.figures.health import health_gaps
+from assets.interventions import rows_of
 from assets.replays import Film, film_of, read_recording
 from assets.report.exposure import exposure_boxes
 from assets.report.facts import circumstances, key_numbers, packages
+from assets.report.interventions import early_end, marks_of
 from assets.report.links import links_of
 from assets.report.page import Figure, embedded, figure_of, rendered
 from assets.report.record import RunRecord
@@ -53,10 +56,11 @@ class RunReport:
             "run.html",
             title=record.name,
             description=record.spec.description,
-            verdicts=run_verdicts(record.train, record.evaluate),
+            verdicts=[*early_end(record), *run_verdicts(record.train, record.evaluate)],
             facts=key_numbers(record),
             notes=record.notes,
             figures=self._figures(),
+            interventions=rows_of(record.train),
             rows=shown_rows(record.evaluate.eval_results if record.evaluate else {}),
             replays=self._replays(),
             spec=spec_yaml(record.spec),
@@ -77,6 +81,7 @@ class RunReport:
     def _figures(self) -> dict[str, Figure]:
         titles = {
             "learning_curve": "Learning curve",
+            "curriculum": "Curriculum",
             "evaluation": "Evaluation",
             "health": "Losses and health",
             "throughput": "Throughput",
@@ -108,12 +113,14 @@ def run_report(record: RunRecord) -> RunReport:
     """The report of a run as far as it came; a replay that cannot be shown costs the report nothing else."""
     results = record.evaluate.eval_results if record.evaluate else {}
     pictures = [
-        learning_curve(record.rows, record.name),
+        learning_curve(record.rows, record.name, marks_of(record)),
         evaluation_chart(results, record.name),
         health(record.rows),
         throughput(record.rows),
         exposure_diagram(exposure_boxes(record)),
     ]
+    chosen = curriculum_chart(record.rows)
+    pictures += [chosen] if chosen else []
     films = {name: _film(file) for name, file in list(record.replays.items())[:MOST_FILMS]}
     return RunReport(record, {each.name: each for each in pictures}, films)
 

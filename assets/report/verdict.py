@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from assets.figures import Mean
+from assets.report.comparison import Against, Comparison
 from trainer.contract import Interval, Manifest, SimulationResult
 
+if TYPE_CHECKING:
+    from assets.statistics.contrasts import Contrast
+    from assets.statistics.estimates import Estimate
+    from assets.statistics.verdicts import Word
+
 Tone = Literal["good", "bad", "open"]
+TONES: "Mapping[Word, Tone]" = {"better": "good", "worse": "bad", "inconclusive": "open"}
 
 
 @dataclass(frozen=True)
@@ -55,19 +61,55 @@ def interval_words(interval: Interval) -> str:
     return f"{interval.mean:.3g} [{interval.low:.3g}, {interval.high:.3g}]"
 
 
-def comparison_verdicts(simulation: str, means: Mapping[str, Mean]) -> list[Verdict]:
-    """Each variant against the first, over their seeds, in one simulation."""
-    (base, first), *others = means.items()
-    return [_against_first(simulation, base, first, variant, mean) for variant, mean in others]
+def comparison_verdicts(comparison: Comparison) -> list[Verdict]:
+    """A sentence for each arm in each simulation that it was compared in, or why there is none."""
+    if comparison.against:
+        return [_against_baseline(comparison, each) for each in comparison.against]
+    if len(comparison.arms) == 1:
+        seeds = "several seeds" if len(comparison.arms[0].runs) > 1 else "one seed"
+        return [Verdict("open", f"One variant with {seeds}: there is nothing to compare it with.")]
+    words = "No simulation gave results of the baseline and another variant that can be compared"
+    return [Verdict("open", f"{words}: which is better is not known.")]
 
 
-def _against_first(simulation: str, base: str, first: Mean, variant: str, mean: Mean) -> Verdict:
-    numbers = f"{mean} against {first}"
-    apart = mean.apart(first)
-    if apart is None:
-        return Verdict("open", f"{simulation}: {variant} cannot be told from {base}: {numbers}.")
-    seeds = f"{mean.count} and {first.count} seeds"
-    if not apart:
-        return Verdict("open", f"{simulation}: {variant} not shown to differ from {base}: {numbers} ({seeds}).")
-    word, tone = ("higher", "good") if mean.mean > first.mean else ("lower", "bad")
-    return Verdict(tone, f"{simulation}: {variant} is {word} than {base}: {numbers} ({seeds}, intervals apart).")
+def _against_baseline(comparison: Comparison, against: Against) -> Verdict:
+    verdict, contrast, base = against.verdict, against.contrast, comparison.baseline
+    start = f"{against.simulation}: {against.arm}"
+    numbers = f"{difference_words(contrast.difference)} over {_runs(contrast)}; {verdict.why}"
+    if verdict.word != "inconclusive":
+        return Verdict(TONES[verdict.word], f"{start} is {verdict.word} than {base}: {numbers}.")
+    words = "cannot be told from" if verdict.p_adjusted is None else "is not shown to differ from"
+    return Verdict("open", f"{start} {words} {base}: {numbers}.{_would_decide(verdict.seeds)}")
+
+
+def difference_words(difference: "Estimate") -> str:
+    """`+0.31 [-0.02, +0.64]`."""
+    low, high = difference.low, difference.high
+    ends = "" if low is None or high is None else f" [{low:+.3g}, {high:+.3g}]"
+    return f"{difference.value:+.3g}{ends}"
+
+
+def _runs(contrast: "Contrast") -> str:
+    count = contrast.difference.count
+    if contrast.paired:
+        return f"{count} pair{'' if count == 1 else 's'} of one seed"
+    return f"{count} unpaired run{'' if count == 1 else 's'} of each, or more"
+
+
+def probability_words(found: "Estimate") -> str:
+    """`0.61 [0.27, 0.86]`."""
+    ends = "" if found.low is None or found.high is None else f" [{found.low:.2f}, {found.high:.2f}]"
+    return f"{found.value:.2f}{ends}"
+
+
+def seeds_words(against: Against) -> str:
+    """How many seeds of each arm would decide; an arm about which it is decided needs no more."""
+    if against.verdict.word != "inconclusive":
+        return "decided"
+    return "not known" if against.verdict.seeds is None else f"{against.verdict.seeds:,}"
+
+
+def _would_decide(seeds: int | None) -> str:
+    return (
+        "" if seeds is None else f" If that is the difference, {seeds} seeds of each would show it four times in five."
+    )
