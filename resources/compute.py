@@ -53,6 +53,12 @@ class ComputeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissing
         return backend.run(context, stage, run_directory, train_manifest)
 
 
+def compute_run_config(compute: LocalCompute | InProcessCompute | SkyPilotCompute) -> dict[str, Any]:
+    """The run config that gives back this compute."""
+    fields = compute.model_dump(exclude={"kind"})
+    return {"resources": {"compute": {"config": {"backend": {compute.kind: fields}}}}}
+
+
 def kind_of(compute: Any) -> str | None:
     """`local`, `in_process` or `skypilot`, as the Launchpad names it; none of a compute that is none of ours."""
     chosen: Any = cast("Any", compute).backend if isinstance(compute, ComputeResource) else compute

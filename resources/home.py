@@ -9,6 +9,7 @@ import dagster as dg
 
 from trainer.contract import Refused, write_text
 
+EXPERIMENTS_LOCATION = "axiom_dagster.experiments_location"
 DAGSTER_YAML = """\
 # Written once by axiom_dagster and never overwritten: edit it freely.
 telemetry:
@@ -65,6 +66,11 @@ def prepare_home(home: Path | None = None) -> Path:
         most = os.cpu_count() or 1
         write_text(settings, DAGSTER_YAML.format(max_concurrent_runs=most, inbox_runs=max(1, most - 1)))
     return home
+
+
+def experiments_location() -> str:
+    """The code location whose job runs experiments of many runs: `AXIOM_LOCATION`, else that of `axiom ui`."""
+    return os.environ.get("AXIOM_LOCATION") or EXPERIMENTS_LOCATION
 
 
 def home_environment(home: Path | None = None) -> Mapping[str, str]:

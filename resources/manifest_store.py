@@ -1,6 +1,7 @@
 """Finds the manifests that stages hand to each other, run by run; it never writes one, nor mixes two runs up."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any, cast
 import dagster as dg
 from pydantic import Field
 
+from resources.declarations import declared_sources_first, declared_spec
 from resources.home import axiom_home
+from resources.matrix import PARTITION_TAG, SPEC_HASH_TAG, Cell
 from trainer.contract import (
     Manifest,
     Refused,
@@ -88,7 +91,35 @@ class ManifestStore(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
     @property
     def runs(self) -> Path:
         """The folder of all run directories."""
-        return (Path(self.home).absolute() if self.home else axiom_home()) / "runs"
+        return self._home / "runs"
+
+    @property
+    def _home(self) -> Path:
+        return Path(self.home).absolute() if self.home else axiom_home()
+
+    def declared_sources_first(self, run: dg.DagsterRun) -> AbstractContextManager[None]:
+        """While the block runs, a run of the matrix finds its imported ops as they were when it was launched."""
+        cell = Cell.of(run.tags)
+        return declared_sources_first(self._home, cell.experiment) if cell else nullcontext()
+
+    def declared(self, run: dg.DagsterRun) -> TrainAndEvalSpec:
+        """What a run of the matrix trains, as its experiment declares it.
+
+        Refused where that is no longer what the run was launched for.
+        """
+        cell = Cell.of(run.tags)
+        if cell is None:
+            raise Refused.one(
+                "partition", run.tags.get(PARTITION_TAG), "is no variant × seed; give one partition a run"
+            )
+        spec = declared_spec(self._home, cell)
+        launched_for = run.tags.get(SPEC_HASH_TAG)
+        if launched_for not in (None, spec.spec_hash.removeprefix("sha256:")):
+            why = (
+                f"was declared anew since this run was launched for spec {launched_for}: launch {cell.experiment} again"
+            )
+            raise Refused.one("spec_hash", str(cell), why)
+        return spec
 
     def open_run(self, instance: dg.DagsterInstance, run_id: str, spec: TrainAndEvalSpec) -> RunDirectory:
         """The run's own directory with its `run.yaml`; refused if another spec's is already there."""
@@ -103,26 +134,29 @@ class ManifestStore(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
             raise Refused.one("run.yaml", str(run.spec_file), "belongs to another spec; no run directory is used twice")
         return run
 
-    def parent(self, instance: dg.DagsterInstance, run_id: str, asset: str, of_run: str = "") -> Recorded:
+    def parent(self, instance: dg.DagsterInstance, run_id: str, asset: dg.AssetKey, of_run: str = "") -> Recorded:
         """The manifest of `asset` that a stage of `run_id` builds on.
 
         That of the run named `of_run`; else the run's own; else that of the run it re-executes, and so on back; else
-        the latest. Refused where there is none, or where the file is not the one that was recorded.
+        the latest, which in a matrix is the latest of the run's own cell. Refused where there is none, where it is of
+        another cell, or where the file is not the one that was recorded.
         """
         candidates = [_run_named(instance, of_run)] if of_run else list(_lineage(instance, run_id))
+        _refuse_another_cell(instance, run_id, of_run, candidates)
         for candidate in candidates:
             if found := self.made_by(instance, candidate, asset):
                 return found
-        latest = None if of_run else instance.get_latest_materialization_event(dg.AssetKey(asset))
+        cell = _cell(instance, run_id)
+        latest = None if of_run else _latest(instance, asset, cell)
         if latest is None:
-            where = of_run or "any run"
-            raise Refused.one(asset, where, f"has no materialization of {asset}; materialize it first")
+            where, name = of_run or (f"any run of {cell}" if cell else "any run"), asset.to_user_string()
+            raise Refused.one(name, where, f"has no materialization of {name}; materialize it first")
         return _read(latest)
 
-    def made_by(self, instance: dg.DagsterInstance, run_id: str, asset: str) -> Recorded | None:
+    def made_by(self, instance: dg.DagsterInstance, run_id: str, asset: dg.AssetKey) -> Recorded | None:
         """The manifest of `asset` that the run materialized; none if it did not."""
         events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-        own = [event for event in events if event.get_dagster_event().asset_key == dg.AssetKey(asset)]
+        own = [event for event in events if event.get_dagster_event().asset_key == asset]
         return _read(own[-1]) if own else None
 
 
@@ -131,6 +165,26 @@ def _lineage(instance: dg.DagsterInstance, run_id: str) -> Iterator[str]:
     while run is not None:
         yield run.run_id
         run = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+
+
+def _cell(instance: dg.DagsterInstance, run_id: str) -> Cell | None:
+    run = instance.get_run_by_id(run_id)
+    return Cell.of(run.tags) if run else None
+
+
+def _refuse_another_cell(instance: dg.DagsterInstance, run_id: str, of_run: str, candidates: Sequence[str]) -> None:
+    own = _cell(instance, run_id)
+    for other in (_cell(instance, candidate) for candidate in candidates):
+        if own is not None and other != own:
+            raise Refused.one("of_run", of_run or run_id, f"is of {other or 'no variant'}, and this run is of {own}")
+
+
+def _latest(instance: dg.DagsterInstance, asset: dg.AssetKey, cell: Cell | None) -> dg.EventLogEntry | None:
+    if cell is None:
+        return instance.get_latest_materialization_event(asset)
+    of_cell = dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[cell.key])
+    found = instance.fetch_materializations(of_cell, limit=1).records
+    return found[0].event_log_entry if found else None
 
 
 def _run_named(instance: dg.DagsterInstance, name: str) -> str:

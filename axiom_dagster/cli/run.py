@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from axiom_dagster.overriding import AnyCompute
     from axiom_dagster.run_handle import RunHandle
     from resources.skypilot.job_config import SkypilotJobConfig
-    from trainer.contract import TrainAndEvalSpec
+    from trainer.contract import TrainAndEvalSpec, Variants
 
 
 class ComputeName(StrEnum):
@@ -27,7 +27,9 @@ class ComputeName(StrEnum):
     skypilot = "skypilot"
 
 
-SPEC = typer.Argument(metavar="SPEC", help="A spec file, a recipe (.py), or `arena` or `quick`.")
+SPEC = typer.Argument(
+    metavar="SPEC", help="A spec file, one that declares many runs, a recipe (.py), or `arena` or `quick`."
+)
 NewSource = Annotated[str | None, SPEC]
 Source = Annotated[str, SPEC]
 Values = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set a value; repeatable.")]
@@ -58,15 +60,21 @@ def run(
     git_check: GitCheck = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train, evaluate and analyze one experiment; it appears in the UI like any other run."""
+    """Train, evaluate and analyze one experiment, or each run of one that declares many; they appear in the UI."""
     with refusals(as_json=as_json):
+        from trainer.contract import Variants
+
         options = {"gpus": gpus, "nodes": nodes, "spot": spot, "git_check": git_check}
         config = _rented(compute, options, job or ())
         if not launch:
             _show(source, values or (), overrides or (), config, resume, as_json=as_json)
             return
         if resume is None:
-            handle = _run(_spec(source, values or (), overrides or ()), tag, compute, config)
+            found = _experiment(source, values or (), overrides or ())
+            if isinstance(found, Variants):
+                _run_variants(found, tag, compute, config, as_json=as_json)
+                return
+            handle = _run(found, tag, compute, config)
         else:
             handle = _resume(resume, given=[source, values, overrides, tag], compute=_compute(compute, config))
     _answer(handle, as_json=as_json)
@@ -74,13 +82,13 @@ def run(
         raise typer.Exit(FAILED)
 
 
-def _spec(source: str | None, values: Sequence[str], overrides: Sequence[str]) -> "TrainAndEvalSpec":
-    from axiom_dagster.cli.source import spec_from
+def _experiment(source: str | None, values: Sequence[str], overrides: Sequence[str]) -> "TrainAndEvalSpec | Variants":
+    from axiom_dagster.cli.source import experiment_from
     from trainer.contract import Refused
 
     if source is None:
         raise Refused.one("SPEC", source, "say what to run: a spec file, a recipe, `arena` or `quick`; or --resume RUN")
-    return spec_from(source, values, overrides)
+    return experiment_from(source, values, overrides)
 
 
 def _rented(compute: ComputeName, options: Mapping[str, Any], assignments: Sequence[str]) -> "SkypilotJobConfig | None":
@@ -105,15 +113,19 @@ def _show(
     *,
     as_json: bool,
 ) -> None:
+    from axiom_dagster.cli.variants import show_variants
     from axiom_dagster.preflight import check_spec
-    from trainer.contract import Refused
+    from trainer.contract import Refused, Variants
 
     if resume is not None:
         raise Refused.one("--no-launch", resume, "shows what a new run would be; leave out --resume")
-    spec = _spec(source, values, overrides)
-    check_spec(spec)
+    found = _experiment(source, values, overrides)
     words = [str(source), *(f"--set={value}" for value in values), *(f"--override={each}" for each in overrides)]
-    show_launch(spec, config, shlex.join(["axiom", "run", *words]), as_json=as_json)
+    if isinstance(found, Variants):
+        show_variants(found, config, words, as_json=as_json)
+        return
+    check_spec(found)
+    show_launch(found, config, shlex.join(["axiom", "run", *words]), as_json=as_json)
 
 
 def _resume(name: str, *, given: Sequence[object], compute: "AnyCompute") -> "RunHandle":
@@ -137,6 +149,21 @@ def _compute(name: ComputeName, config: "SkypilotJobConfig | None") -> "AnyCompu
     if config is not None:
         return rented_compute(config)
     return InProcessCompute() if name == ComputeName.in_process else LocalCompute()
+
+
+def _run_variants(
+    variants: "Variants", tag: str | None, compute: ComputeName, config: "SkypilotJobConfig | None", *, as_json: bool
+) -> None:
+    from axiom_dagster.cli.variants import run_variants
+    from resources.in_process_compute import InProcessCompute
+    from resources.local_compute import LocalCompute
+    from resources.skypilot.compute import SkyPilotCompute
+    from trainer.contract import Refused
+
+    if tag is not None:
+        raise Refused.one("--tag", tag, "names one run; those of an experiment of many have a variant and a seed")
+    here = InProcessCompute() if compute == ComputeName.in_process else LocalCompute()
+    run_variants(variants, SkyPilotCompute(**config.plain()) if config else here, config, as_json=as_json)
 
 
 def _run(

@@ -1,8 +1,8 @@
-"""Where a spec comes from: a preset's name, a spec file, or a recipe; it refuses, and never runs what it read."""
+"""Where an experiment comes from: a preset's name, a spec file, or a recipe; it never runs what it read."""
 
 import runpy
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
 from traceback import extract_tb
@@ -10,32 +10,38 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from trainer.contract import (
-    Refused,
-    TrainAndEvalSpec,
-    create_experiment,
-    create_quick_experiment,
-    load_experiment_spec,
-    nearest,
-    set_values,
-)
+from trainer.contract import PRESETS, Refused, TrainAndEvalSpec, Variants, load_experiment, nearest, set_values
 from trainer.contract.override_text import set_overrides
 from trainer.contract.run_directory import imported_first
 
-PRESETS: dict[str, Callable[[], TrainAndEvalSpec]] = {"arena": create_experiment, "quick": create_quick_experiment}
-
 
 def spec_from(source: str, assignments: Iterable[str] = (), overrides: Iterable[str] = ()) -> TrainAndEvalSpec:
-    """The spec that `source` names, with each `path=value` set, then each `path=implementation` overridden."""
-    return set_overrides(set_values(_read(source), assignments), overrides)
+    """The one spec that `source` names; refused where it declares many runs."""
+    found = experiment_from(source, assignments, overrides)
+    if isinstance(found, Variants):
+        raise Refused.one("SPEC", source, "declares an experiment of many runs, and this takes one spec")
+    return found
 
 
-def _read(source: str) -> TrainAndEvalSpec:
+def experiment_from(
+    source: str, assignments: Iterable[str] = (), overrides: Iterable[str] = ()
+) -> TrainAndEvalSpec | Variants:
+    """The spec that `source` names, with each `path=value` set, then each `path=implementation` overridden.
+
+    Or the many runs that it declares: then both are done to what they have in common.
+    """
+    found = _read(source)
+    base = found.base if isinstance(found, Variants) else found
+    changed = set_overrides(set_values(base, assignments), overrides)
+    return Variants.accept({**found.plain(), "base": changed}) if isinstance(found, Variants) else changed
+
+
+def _read(source: str) -> TrainAndEvalSpec | Variants:
     if source in PRESETS:
         return PRESETS[source]()
     path = Path(source)
     if path.suffix in (".yaml", ".yml", ".json"):
-        return load_experiment_spec(path)
+        return load_experiment(path)
     if path.suffix == ".py":
         return _spec_of_recipe(path)
     raise Refused.one(
@@ -45,24 +51,27 @@ def _read(source: str) -> TrainAndEvalSpec:
     )
 
 
-def _spec_of_recipe(path: Path) -> TrainAndEvalSpec:
+def _spec_of_recipe(path: Path) -> TrainAndEvalSpec | Variants:
     """What the recipe's `spec` is, or its `create()` returns."""
     if not path.is_file():
         raise Refused.one("recipe", str(path), "no such file")
-    spec = _run_recipe(path)
-    if not isinstance(spec, TrainAndEvalSpec):
+    spec = recipe_result(path)
+    if not isinstance(spec, TrainAndEvalSpec | Variants):
         raise Refused.one(
-            "recipe", str(path), "defines neither `spec` nor `create()` with a TrainAndEvalSpec; write one of them"
+            "recipe",
+            str(path),
+            "defines neither `spec` nor `create()` with a TrainAndEvalSpec or Variants; write one of them",
         )
     return spec
 
 
-def _run_recipe(path: Path) -> Any:
+def recipe_result(path: Path, name: str = "spec") -> Any:
+    """What the recipe's value of this name is, or its `create()` returns; raises `Refused` where it cannot be run."""
     # A recipe may import its neighbours, as when it is run with `python`. Standard output is for answers.
     try:
         with imported_first(path.parent.absolute()), redirect_stdout(sys.stderr):
             names = runpy.run_path(str(path), run_name="recipe")
-            return names["create"]() if "spec" not in names and callable(names.get("create")) else names.get("spec")
+            return names["create"]() if name not in names and callable(names.get("create")) else names.get(name)
     except Refused:
         raise
     except ValidationError as error:

@@ -1,11 +1,14 @@
 """`axiom spec`: specs to start from, checked, and described; nothing is run or written."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from axiom_dagster.cli.answer import AsJson, answer_json, refusals
 from axiom_dagster.cli.run import Overrides, Source, Values
+
+if TYPE_CHECKING:
+    from trainer.contract import Variants
 
 spec_app = typer.Typer(help="Make, check and describe specs.", no_args_is_help=True)
 
@@ -29,15 +32,32 @@ def new(quick: Quick = False, as_json: AsJson = False) -> None:
 def validate(source: Source, values: Values = None, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Check a spec, the environments that it names and its overrides; exit code 2 if it would be refused."""
     with refusals(as_json=as_json):
-        from axiom_dagster.cli.source import spec_from
+        from axiom_dagster.cli.source import experiment_from
         from axiom_dagster.preflight import check_spec
+        from trainer.contract import Variants
 
-        spec = spec_from(source, values or (), overrides or ())
-        check_spec(spec)
+        found = experiment_from(source, values or (), overrides or ())
+        if isinstance(found, Variants):
+            _validate_variants(found, as_json=as_json)
+            return
+        check_spec(found)
     if as_json:
-        answer_json({"valid": True, "name": spec.name, "spec_hash": spec.spec_hash})
+        answer_json({"valid": True, "name": found.name, "spec_hash": found.spec_hash})
     else:
-        typer.echo(f"valid: {spec.name}  {spec.spec_hash}")
+        typer.echo(f"valid: {found.name}  {found.spec_hash}")
+
+
+def _validate_variants(variants: "Variants", *, as_json: bool) -> None:
+    from axiom_dagster.variants.experiment import VariantsExperiment
+
+    VariantsExperiment(variants).prepare()
+    number = len(variants.specs) * len(variants.seeds)
+    if as_json:
+        answer_json({"valid": True, "name": variants.name, "variants": list(variants.specs), "runs": number})
+    else:
+        typer.echo(
+            f"valid: {variants.name}  {len(variants.specs)} variants × {len(variants.seeds)} seeds = {number} runs"
+        )
 
 
 @spec_app.command()

@@ -13,9 +13,11 @@ from axiom_dagster.cli.answer import AsJson, answer_json, refusals, say
 
 LOOPBACK = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
+DEFINITIONS = "axiom_dagster.definitions"
 PAGES = {
     "asset graph": "/asset-groups",
     "Launchpad": "/locations/axiom_dagster.definitions/jobs/train_and_eval/playground",
+    "variants": "/assets/variants/train?view=partitions",
     "runs": "/runs",
 }
 
@@ -26,14 +28,15 @@ def ui(port: Port = 3000) -> None:
     """Start the Dagster UI with schedules and sensors; Ctrl-C ends it."""
     with refusals(as_json=False):
         _refuse_taken(port)
-        from resources.home import home_environment, prepare_home
+        from resources.home import EXPERIMENTS_LOCATION, home_environment, prepare_home
 
         home = prepare_home()
     say(f"home         {home}")
     for name, path in PAGES.items():
         say(f"{name:<12} http://{LOOPBACK}:{port}{path}")
     dagster = str(Path(sys.executable).with_name("dagster"))
-    command = [dagster, "dev", "-m", "axiom_dagster.definitions", "-d", str(ROOT), "-h", LOOPBACK, "-p", str(port)]
+    locations = [word for module in (DEFINITIONS, EXPERIMENTS_LOCATION) for word in ("-m", module)]
+    command = [dagster, "dev", *locations, "-d", str(ROOT), "-h", LOOPBACK, "-p", str(port)]
     # Started in the background by a script it would inherit "ignore", and Dagster could then never be stopped.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # The code server looks modules up by name: a folder `trainer` where the command was typed must not be found first.

@@ -1,4 +1,4 @@
-"""An experiment of one or more jobs: made, launched one after another, loaded again; it computes nothing itself."""
+"""An experiment of one or more jobs: made, launched, loaded again; it computes nothing itself."""
 
 import logging
 from collections.abc import Sequence
@@ -13,16 +13,19 @@ from axiom_dagster.preflight import check_spec
 from axiom_dagster.recipes.configs import ExperimentConfig, TrainingJobConfig
 from axiom_dagster.rented import rented_compute, run_of_job
 from axiom_dagster.run_handle import RunHandle
+from axiom_dagster.variants.experiment import Placed, VariantsExperiment, Watch, unwatched
+from resources.declarations import Declaration
 from resources.local_compute import LocalCompute
+from resources.matrix import LAUNCH_TAG, Cell
+from resources.skypilot.compute import SkyPilotCompute
 from resources.skypilot.job_config import SkypilotJobConfig
 from resources.skypilot.plan import LaunchPlan, plan_of
 from resources.skypilot.preflight import require_ready
 from resources.skypilot.remote import SkyPilot
 from resources.skypilot.service import get_skypilot_service
-from trainer.contract import Refused, RunDirectory, TrainAndEvalSpec, load_experiment_spec, set_values
+from trainer.contract import Refused, RunDirectory, TrainAndEvalSpec, VariantRun, load_experiment_spec, set_values
 from trainer.contract.override_text import set_overrides
 
-LAUNCH_TAG = "axiom/launch"
 ConfigT = TypeVar("ConfigT", bound=ExperimentConfig, default=Any)
 
 logger = logging.getLogger(__name__)
@@ -82,17 +85,26 @@ class Experiment(Generic[ConfigT]):
             plans.append(plan_of(job.spec, job.skypilot or SkypilotJobConfig(), sky, instance_name=name))
         return plans
 
-    def run(self) -> list[TrainingJob]:
+    def run(self, watch: Watch | None = None) -> list[TrainingJob]:
         """Load the jobs that the config names, else launch this experiment's; with `launch=False` only list them."""
         if self.config.previous_job_ids:
             return self.load_training_jobs(self.config.previous_job_ids)
-        return self.launch_training_runs() if self.config.launch else self.training_jobs()
+        return self.launch_training_runs(watch) if self.config.launch else self.training_jobs()
 
-    def launch_training_runs(self) -> list[TrainingJob]:
-        """Run every job to its end, one after another; a failed one does not keep the next from running.
+    @property
+    def goes_through_queue(self) -> bool:
+        """Whether its jobs are runs of a matrix: they are where there are several.
 
-        All that can be refused is, before the first begins. After one that was cancelled no other begins; those have
-        no run. Raises `Refused`.
+        A SkyPilot that was given exists in this process only, so that its jobs run here, one after another.
+        """
+        return self._sky is None and len(self._configs()) > 1
+
+    def launch_training_runs(self, watch: Watch | None = None) -> list[TrainingJob]:
+        """Run every job to its end; a failed one does not keep the others from running.
+
+        Several jobs go through Dagster's queue, as variants of an experiment of the config's name: those that have
+        succeeded with the same spec are not run again. `watch` is shown them now and then. All that can be refused
+        is, before the first begins. Raises `Refused`.
         """
         jobs = self.training_jobs()
         for job in jobs:
@@ -101,6 +113,24 @@ class Experiment(Generic[ConfigT]):
             require_ready(
                 [(job.spec, job.skypilot) for job in jobs if job.skypilot], get_skypilot_service(self._sky).sky
             )
+        return self._queued(jobs, watch) if self.goes_through_queue else self._one_after_another(jobs)
+
+    def _queued(self, jobs: Sequence[TrainingJob], watch: Watch | None) -> list[TrainingJob]:
+        runs = [VariantRun(variant=str(job.label), seed=job.spec.controls.seed, spec=job.spec) for job in jobs]
+        ended = VariantsExperiment(Declaration(self.config.name, tuple(runs))).run(
+            watch or unwatched,
+            computes={str(job.label): self._placed(job) for job in jobs},
+            launch=self.config.instance_name,
+        )
+        return [replace(job, run=standing.run) for job, standing in zip(jobs, ended, strict=True)]
+
+    def _placed(self, job: TrainingJob) -> Placed:
+        rented = job.skypilot if self.config.compute == "skypilot" else None
+        return SkyPilotCompute(**rented.plain()) if rented else LocalCompute()
+
+    def _one_after_another(self, given: Sequence[TrainingJob]) -> list[TrainingJob]:
+        """After one that was cancelled no other begins; those have no run."""
+        jobs = list(given)
         for number, job in enumerate(jobs):
             run = self._run(job)
             jobs[number] = replace(job, run=run)
@@ -135,4 +165,9 @@ class Experiment(Generic[ConfigT]):
 
 
 def _loaded(run: RunHandle) -> TrainingJob:
-    return TrainingJob(run.tags.get(TAG), load_experiment_spec(RunDirectory(run.directory).spec_file), run=run)
+    cell = Cell.of(run.tags)
+    return TrainingJob(
+        cell.variant if cell else run.tags.get(TAG),
+        load_experiment_spec(RunDirectory(run.directory).spec_file),
+        run=run,
+    )

@@ -10,10 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from axiom_dagster.cli.answer import FAILED, AsJson, answer_json, refusals, say
+from axiom_dagster.cli.matrix import shown_matrix
 from axiom_dagster.cli.rented import show_plans
 from axiom_dagster.cli.run import Overrides, Values, plain_run, shown
 from axiom_dagster.recipes.experiment import ConfigT, Experiment, TrainingJob
 from axiom_dagster.recipes.options import ConfigOption, config_options, configured, flags_spelled_out
+from axiom_dagster.variants.rows import Rows
 
 
 def runner(experiment: type[Experiment[ConfigT]], config: type[ConfigT], words: Sequence[str] | None = None) -> None:
@@ -72,6 +74,10 @@ def _parameter(option: ConfigOption) -> inspect.Parameter:
 
 
 def _run(recipe: Experiment[Any]) -> list[TrainingJob]:
+    if recipe.config.launch and not recipe.config.previous_job_ids and recipe.goes_through_queue:
+        rows = Rows()
+        with shown_matrix(recipe.config.name) as matrix:
+            return recipe.run(lambda standings: matrix.take(rows.look(standings)))
     with shown() as display:
         jobs = recipe.run()
         display.end(next((job.run.status for job in reversed(jobs) if job.run), "not begun"))

@@ -1,5 +1,6 @@
 """Ready-made specs to start from: the main job, and one that ends in seconds."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from trainer.contract.spec import TrainAndEvalSpec
@@ -30,3 +31,6 @@ def create_quick_experiment(**fields: Any) -> TrainAndEvalSpec:
         },
     }
     return TrainAndEvalSpec.accept(quick | fields)
+
+
+PRESETS: Mapping[str, Callable[[], TrainAndEvalSpec]] = {"arena": create_experiment, "quick": create_quick_experiment}

@@ -48,18 +48,22 @@ def begin_run(spec: TrainAndEvalSpec, run: RunDirectory, repeats: RunDirectory |
 
 def load_experiment_spec(path: str | Path) -> TrainAndEvalSpec:
     """Read a spec; raises `Refused` with file, path and value of all that is wrong. Missing fields get defaults."""
+    return TrainAndEvalSpec.accept(read_spec_data(path))
+
+
+def read_spec_data(path: str | Path) -> Any:
+    """What a spec file holds, as data that nobody has looked at; raises `Refused` where it cannot be read."""
     path = Path(path)
     _refuse_other_endings(path)
     try:
         text = path.read_text(encoding="utf-8")
-        data = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except FileNotFoundError:
         raise Refused.one("spec", str(path), "no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise Refused.one("spec", str(path), f"cannot be read: {error}") from None
     except (yaml.YAMLError, json.JSONDecodeError) as error:
         raise Refused.one("spec", str(path), f"not {path.suffix[1:].upper()}: {error}") from None
-    return TrainAndEvalSpec.accept(data)
 
 
 def spec_yaml(spec: FrozenModel) -> str:
@@ -72,19 +76,27 @@ def set_values(spec: TrainAndEvalSpec, assignments: Iterable[str]) -> TrainAndEv
 
     Simulations that were derived from the training environment follow it.
     """
+    return with_values_at(spec, map(_read_assignment, assignments))
+
+
+def with_values_at(spec: TrainAndEvalSpec, values: Iterable[tuple[str, Any]]) -> TrainAndEvalSpec:
+    """The same with values that are data, each with its path."""
     data = spec.plain()
     if spec.eval_configs == default_simulations(spec.trainer.curriculum.env):
         data["eval_configs"] = {}
-    for assignment in assignments:
-        path, equals, text = assignment.partition("=")
-        if not equals:
-            raise Refused.one("--set", assignment, "not of the form path=value")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise Refused.one(path, text, f"not a YAML value: {error}") from None
+    for path, value in values:
         _assign(data, path, value)
     return TrainAndEvalSpec.accept(data)
+
+
+def _read_assignment(assignment: str) -> tuple[str, Any]:
+    path, equals, text = assignment.partition("=")
+    if not equals:
+        raise Refused.one("--set", assignment, "not of the form path=value")
+    try:
+        return path, yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise Refused.one(path, text, f"not a YAML value: {error}") from None
 
 
 def _assign(data: dict[str, Any], path: str, value: Any) -> None:

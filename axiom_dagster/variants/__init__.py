@@ -1,0 +1,1 @@
+"""Experiments of many runs: variants × seeds through Dagster's queue. What a run computes is told elsewhere."""

@@ -1,0 +1,40 @@
+"""Experiments as files: a spec, or many runs; which of the two a file holds is told by its keys. It runs neither."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from trainer.contract.hydra_yaml import hydra_text
+from trainer.contract.run_directory import write_text
+from trainer.contract.spec import TrainAndEvalSpec
+from trainer.contract.spec_file import read_spec_data
+from trainer.contract.variants import Variants
+from trainer.plain.refusal import Refused
+
+ONLY_OF_VARIANTS = ("arms", "grid", "seeds", "base")
+
+
+def load_variants(path: str | Path) -> Variants:
+    """Read a declaration of many runs; raises `Refused` with path and value of all that is wrong."""
+    return Variants.accept(read_spec_data(path))
+
+
+def load_experiment(path: str | Path) -> TrainAndEvalSpec | Variants:
+    """Read a spec, or a declaration of many runs where the file has a key that only such a one has."""
+    data = read_spec_data(path)
+    if isinstance(data, Mapping) and "space" in data:
+        raise Refused.one("SPEC", str(path), "is a sweep; run it with `axiom sweep`")
+    if isinstance(data, Mapping) and any(key in cast("Mapping[str, Any]", data) for key in ONLY_OF_VARIANTS):
+        return Variants.accept(data)
+    return TrainAndEvalSpec.accept(data)
+
+
+def save_variants(variants: Variants, path: str | Path) -> Path:
+    """Write the declaration to a `.yaml`, `.yml` or `.json` file; reading it back gives an equal one."""
+    path = Path(path)
+    if path.suffix not in (".yaml", ".yml", ".json"):
+        raise Refused.one("variants", str(path), "a declaration's file ends in .yaml, .yml or .json")
+    as_json = path.suffix == ".json"
+    write_text(path, json.dumps(variants.plain(), indent=2) + "\n" if as_json else hydra_text(variants.plain()))
+    return path
