@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from axiom_dagster.cli.compare import compare
 from axiom_dagster.cli.conform import conform
 from axiom_dagster.cli.diff import diff
 from axiom_dagster.cli.exposed import exposed
@@ -14,6 +15,7 @@ from axiom_dagster.cli.report import report
 from axiom_dagster.cli.run import run
 from axiom_dagster.cli.runs import runs, show
 from axiom_dagster.cli.spec import spec_app
+from axiom_dagster.cli.sweep import sweep
 from axiom_dagster.cli.sync import sync
 from axiom_dagster.cli.ui import env, ui
 from axiom_dagster.cli.verify import verify
@@ -26,12 +28,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(run)
+app.command()(sweep)
 app.command()(runs)
 app.command()(show)
 app.command()(watch)
 app.command()(verify)
 app.command()(sync)
 app.command()(diff)
+app.command()(compare)
 app.command()(replay)
 app.command()(report)
 app.command()(exposed)

@@ -10,6 +10,7 @@ from trainer.contract.manifest import (
     Artifact,
     Episode,
     Interval,
+    InterventionRecord,
     Manifest,
     OpRecord,
     SimulationResult,
@@ -19,7 +20,14 @@ from trainer.contract.manifest import (
     manifest_schema,
     read_manifest,
 )
-from trainer.contract.presets import create_experiment, create_quick_experiment
+from trainer.contract.monitors import (
+    DivergenceConfig,
+    MonitorsConfig,
+    NonFiniteConfig,
+    PlateauConfig,
+    TargetConfig,
+)
+from trainer.contract.presets import PRESETS, create_experiment, create_quick_experiment
 from trainer.contract.processes import this_process
 from trainer.contract.progress import Progress, Reporter
 from trainer.contract.provenance import Code, Compute, Environment
@@ -37,15 +45,19 @@ from trainer.contract.trainer_config import (
     TorchProfilerConfig,
     TrainerConfig,
 )
+from trainer.contract.variants import Arm, VariantRun, Variants
+from trainer.contract.variants_file import load_experiment, load_variants, save_variants
 from trainer.plain.model import FrozenModel, digest_of
 from trainer.plain.refusal import Problem, Refused, nearest
 
 __all__ = [
     "ARENA",
     "NAME",
+    "PRESETS",
     "AgentConfig",
     "ArenaConfig",
     "ArenaRewards",
+    "Arm",
     "Artifact",
     "Attempt",
     "AxiomControls",
@@ -53,17 +65,22 @@ __all__ = [
     "Code",
     "Compute",
     "CurriculumConfig",
+    "DivergenceConfig",
     "EnvConfig",
     "Environment",
     "Episode",
     "ExperimentSpec",
     "FrozenModel",
     "Interval",
+    "InterventionRecord",
     "Lease",
     "Manifest",
+    "MonitorsConfig",
+    "NonFiniteConfig",
     "OpRecord",
     "OptimizerConfig",
     "PPOConfig",
+    "PlateauConfig",
     "Problem",
     "Progress",
     "Refused",
@@ -76,11 +93,14 @@ __all__ = [
     "StoppedAt",
     "Superseded",
     "SystemConfig",
+    "TargetConfig",
     "TensorBoardConfig",
     "TorchProfilerConfig",
     "Tracking",
     "TrainAndEvalSpec",
     "TrainerConfig",
+    "VariantRun",
+    "Variants",
     "WandbConfig",
     "atomic_file",
     "attempts",
@@ -93,7 +113,9 @@ __all__ = [
     "describe_machine",
     "digest_of",
     "file_digest",
+    "load_experiment",
     "load_experiment_spec",
+    "load_variants",
     "looks_secret",
     "manifest_schema",
     "nearest",
@@ -101,6 +123,7 @@ __all__ = [
     "record_code",
     "redacted",
     "save_experiment_spec",
+    "save_variants",
     "set_values",
     "spec_yaml",
     "this_process",

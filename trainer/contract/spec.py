@@ -16,7 +16,8 @@ from trainer.contract.environment import ARENA, EnvConfig
 from trainer.contract.redaction import looks_secret
 from trainer.contract.resume import ResumeFrom
 from trainer.contract.trainer_config import TrainerConfig
-from trainer.ops.buckets import BucketsOp
+from trainer.ops.buckets import Buckets
+from trainer.ops.levels import Levels
 from trainer.pipeline import Pipeline
 from trainer.plain.model import FrozenModel, digest_of
 from trainer.plain.refusal import Refused
@@ -172,10 +173,9 @@ class TrainAndEvalSpec(ExperimentSpec):
 
 def _refuse_other_tasks(path: str, op: object, env: EnvConfig) -> None:
     """Refuse buckets that the training environment does not have, value by value."""
-    if isinstance(op, BucketsOp):
-        for field, values in op.buckets.items():
-            for value in values:
-                try:
-                    env.with_task({field: value})
-                except Refused as refused:
-                    raise ValueError(f"overrides.{path}: {refused}") from None
+    sets = op.levels if isinstance(op, Levels) else [op] if isinstance(op, Buckets) else []
+    for field, value in ((field, value) for each in sets for field, values in each.buckets.items() for value in values):
+        try:
+            env.with_task({field: value})
+        except Refused as refused:
+            raise ValueError(f"overrides.{path}: {refused}") from None
