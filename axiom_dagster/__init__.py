@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from axiom_dagster.comparing import compare
     from axiom_dagster.comparison import diff
     from axiom_dagster.experiment import TrainAndEvalExperiment
     from axiom_dagster.recipes.configs import (
@@ -13,8 +14,12 @@ if TYPE_CHECKING:
         TrainingRunConfig,
     )
     from axiom_dagster.recipes.experiment import Experiment, TrainingJob
+    from axiom_dagster.recipes.recipe import recipe
     from axiom_dagster.recipes.runner import runner
+    from axiom_dagster.resuming import resume
     from axiom_dagster.run_handle import RunHandle, all_runs
+    from axiom_dagster.sweeps.experiment import SweepExperiment
+    from axiom_dagster.variants.experiment import VariantsExperiment
     from resources.in_process_compute import InProcessCompute
     from resources.local_compute import LocalCompute
     from resources.skypilot.compute import SkyPilotCompute
@@ -26,33 +31,55 @@ if TYPE_CHECKING:
         AgentConfig,
         ArenaConfig,
         ArenaRewards,
+        Arm,
         AxiomControls,
         CheckpointConfig,
         CurriculumConfig,
+        DivergenceConfig,
         EnvConfig,
         ExperimentSpec,
         Manifest,
+        MonitorsConfig,
+        NonFiniteConfig,
         OptimizerConfig,
+        PlateauConfig,
         PPOConfig,
         Refused,
         SimulationConfig,
         SystemConfig,
+        TargetConfig,
         TensorBoardConfig,
         TorchProfilerConfig,
         TrainAndEvalSpec,
         TrainerConfig,
+        Variants,
         WandbConfig,
         create_experiment,
         create_quick_experiment,
         load_experiment_spec,
+        load_variants,
         save_experiment_spec,
+        save_variants,
+        set_values,
     )
+    from trainer.contract.space import Choices, Range
+    from trainer.contract.sweep import Sweep
+    from trainer.contract.sweep_config import BudgetConfig, PrunerConfig, SamplerConfig
+    from trainer.ops.slots import Earned, Estimate, Experience, Gradients, Loss, OptimizerStep, Sample
+    from trainer.pipeline import Intervention
 
 _ELSEWHERE = {
     "TrainAndEvalExperiment": "axiom_dagster.experiment",
     "RunHandle": "axiom_dagster.run_handle",
+    "VariantsExperiment": "axiom_dagster.variants.experiment",
+    "SweepExperiment": "axiom_dagster.sweeps.experiment",
+    "Sweep": "trainer.contract.sweep",
+    **dict.fromkeys(("BudgetConfig", "PrunerConfig", "SamplerConfig"), "trainer.contract.sweep_config"),
+    **dict.fromkeys(("Choices", "Range"), "trainer.contract.space"),
+    "compare": "axiom_dagster.comparing",
     "diff": "axiom_dagster.comparison",
     "all_runs": "axiom_dagster.run_handle",
+    "Intervention": "trainer.pipeline",
     "LocalCompute": "resources.local_compute",
     "InProcessCompute": "resources.in_process_compute",
     "Experiment": "axiom_dagster.recipes.experiment",
@@ -61,6 +88,8 @@ _ELSEWHERE = {
     "SingleJobExperimentConfig": "axiom_dagster.recipes.configs",
     "TrainingJobConfig": "axiom_dagster.recipes.configs",
     "TrainingRunConfig": "axiom_dagster.recipes.configs",
+    "recipe": "axiom_dagster.recipes.recipe",
+    "resume": "axiom_dagster.resuming",
     "runner": "axiom_dagster.recipes.runner",
     "SkyPilotCompute": "resources.skypilot.compute",
     "SkypilotJobConfig": "resources.skypilot.job_config",
@@ -69,32 +98,56 @@ _ELSEWHERE = {
     "WandbResource": "resources.wandb.resource",
     "WandbService": "resources.wandb.service",
     "get_wandb_service": "resources.wandb.service",
+    **dict.fromkeys(
+        ("Earned", "Estimate", "Experience", "Gradients", "Loss", "OptimizerStep", "Sample"), "trainer.ops.slots"
+    ),
 }
 
 __all__ = [
     "AgentConfig",
     "ArenaConfig",
     "ArenaRewards",
+    "Arm",
     "AxiomControls",
+    "BudgetConfig",
     "CheckpointConfig",
+    "Choices",
     "CurriculumConfig",
+    "DivergenceConfig",
+    "Earned",
     "EnvConfig",
+    "Estimate",
+    "Experience",
     "Experiment",
     "ExperimentConfig",
     "ExperimentSpec",
+    "Gradients",
     "InProcessCompute",
+    "Intervention",
     "LocalCompute",
+    "Loss",
     "Manifest",
+    "MonitorsConfig",
+    "NonFiniteConfig",
     "OptimizerConfig",
+    "OptimizerStep",
     "PPOConfig",
+    "PlateauConfig",
+    "PrunerConfig",
+    "Range",
     "Refused",
     "RunHandle",
+    "Sample",
+    "SamplerConfig",
     "SimulationConfig",
     "SingleJobExperimentConfig",
     "SkyPilotCompute",
     "SkyPilotService",
     "SkypilotJobConfig",
+    "Sweep",
+    "SweepExperiment",
     "SystemConfig",
+    "TargetConfig",
     "TensorBoardConfig",
     "TorchProfilerConfig",
     "TrainAndEvalExperiment",
@@ -103,18 +156,26 @@ __all__ = [
     "TrainingJob",
     "TrainingJobConfig",
     "TrainingRunConfig",
+    "Variants",
+    "VariantsExperiment",
     "WandbConfig",
     "WandbResource",
     "WandbService",
     "all_runs",
+    "compare",
     "create_experiment",
     "create_quick_experiment",
     "diff",
     "get_skypilot_service",
     "get_wandb_service",
     "load_experiment_spec",
+    "load_variants",
+    "recipe",
+    "resume",
     "runner",
     "save_experiment_spec",
+    "save_variants",
+    "set_values",
 ]
 
 

@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.analyze import analyze_asset
 from assets.checks import ANALYZE_CHECKS, EVALUATE_CHECKS, TRAIN_CHECKS, stage_checks
+from assets.compare import compare_asset
 from assets.evaluate import evaluate_asset
 from assets.train import train_asset
 from axiom_dagster.failure_webhook import failure_sensor
@@ -35,7 +36,7 @@ nightly_train_and_eval = dg.ScheduleDefinition(
 )
 
 defs = dg.Definitions(
-    assets=linked([train_asset(), evaluate_asset(), analyze_asset()]),
+    assets=linked([train_asset(), evaluate_asset(), analyze_asset(), compare_asset()]),
     asset_checks=[
         stage_checks("train", TRAIN_CHECKS),
         stage_checks("evaluate", EVALUATE_CHECKS),

@@ -14,6 +14,7 @@ from axiom_dagster.overriding import AnyCompute, compute_for, functions_of, with
 from axiom_dagster.preflight import check_environments, check_overrides
 from axiom_dagster.run_handle import RunHandle
 from axiom_dagster.single_factor import check_single_factor
+from resources.compute import compute_run_config
 from resources.home import dagster_instance
 from resources.in_process_compute import FunctionsCompute, InProcessCompute
 from resources.local_compute import LocalCompute
@@ -94,7 +95,8 @@ class TrainAndEvalExperiment:
         check_overrides(spec, functions)
         check_single_factor(spec, self._instance)
         check_beginning(spec, tags)
-        _say_where(placed)
+        if compute is None:
+            _say_where(placed)
         instance = self._instance or self.prepare()._ready()
         run_config, resources = _compute_config(placed)
         job = _job()
@@ -131,8 +133,7 @@ def _compute_config(compute: AnyCompute | None) -> tuple[dict[str, Any], dict[st
     if compute is None:
         return {}, {}
     if isinstance(compute, LocalCompute | InProcessCompute | SkyPilotCompute):
-        fields = compute.model_dump(exclude={"kind"})
-        return {"resources": {"compute": {"config": {"backend": {compute.kind: fields}}}}}, {}
+        return compute_run_config(compute), {}
     return {}, {"compute": compute}
 
 

@@ -32,14 +32,21 @@ def followed(handle: RunHandle, poll_seconds: float = POLL_SECONDS) -> Iterator[
     while True:
         # Asked before the log is read: what is said between the two questions is read all the same.
         ended = handle.status in ENDED
-        more = True
-        while more:
-            page = handle.instance.get_records_for_run(handle.run_id, cursor)
-            cursor, more = page.cursor, page.has_more
-            yield [words for record in page.records if (words := _words(record.event_log_entry))]
+        said, cursor = words_since(handle, cursor)
+        yield said
         if ended:
             return
         time.sleep(poll_seconds)
+
+
+def words_since(handle: RunHandle, cursor: str | None) -> tuple[list[Words], str | None]:
+    """What the run has said since the cursor (none: all of it), and the cursor of now."""
+    said, more = list[Words](), True
+    while more:
+        page = handle.instance.get_records_for_run(handle.run_id, cursor)
+        cursor, more = page.cursor, page.has_more
+        said += [words for record in page.records if (words := _words(record.event_log_entry))]
+    return said, cursor
 
 
 def _words(entry: dg.EventLogEntry) -> Words | None:

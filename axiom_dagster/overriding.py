@@ -19,7 +19,12 @@ AnyCompute = LocalCompute | InProcessCompute | Compute
 
 def with_values(spec: TrainAndEvalSpec, values: Mapping[str, Any]) -> TrainAndEvalSpec:
     """A copy of the spec with values set, by dotted paths or nested: `{"trainer.ppo": {"gamma": 0.9}}`."""
-    return set_values(spec, _assignments(TrainAndEvalSpec, values))
+    return set_values(spec, assignments(values))
+
+
+def assignments(values: Mapping[str, Any]) -> list[str]:
+    """Values of a spec as `path=YAML`, one for each."""
+    return list(_assignments(TrainAndEvalSpec, values))
 
 
 def with_overrides(spec: TrainAndEvalSpec, pipeline: Pipeline, untouched: Mapping[str, Any]) -> TrainAndEvalSpec:

@@ -1,16 +1,18 @@
 """A handle on one run: its manifest, status, words and end; it reads what is there and never recomputes it."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import dagster as dg
 
 from resources.home import axiom_home, dagster_instance
 from resources.manifest_store import INSTANCE_NAME_TAG, instance_name, worker_of
+from resources.matrix import Cell
 from trainer.contract import Manifest, Refused, RunDirectory, TrainAndEvalSpec, nearest, read_manifest
 from trainer.contract.processes import PROCESS_TAG, has_ended, interrupt, is_here
 
@@ -79,6 +81,14 @@ class RunHandle:
         return self._record.create_timestamp.astimezone(UTC)
 
     @property
+    def duration_seconds(self) -> float | None:
+        """From its start to its end, by Dagster's clock; none before it has ended."""
+        record = self._record
+        if record.start_time is None or record.end_time is None:
+            return None
+        return record.end_time - record.start_time
+
+    @property
     def error(self) -> str | None:
         """Why the run failed: the words of its first failed step; none unless it failed."""
         if self.status != "failed":
@@ -122,11 +132,15 @@ class RunHandle:
 
         return diff(self, other, self.instance)
 
-    def verify(self, updates: int | None = None) -> "Verification":
-        """Repeat the training, or its first `updates`, in a process of its own beside its record; `axiom verify`."""
+    def verify(self, updates: int | None = None, *, values: Mapping[str, Any] = MappingProxyType({})) -> "Verification":
+        """Repeat the training, or its first `updates`, in a process of its own beside its record; `axiom verify`.
+
+        `values` change the spec that is repeated, by dotted paths or nested: where the bits part tells what they do.
+        """
+        from axiom_dagster.overriding import assignments
         from resources.verifying import verification_of
 
-        return verification_of(RunDirectory(self.directory), updates)
+        return verification_of(RunDirectory(self.directory), updates, assignments(values))
 
     def replay(
         self, tag: str | None = None, *, compute: "LocalCompute | InProcessCompute | Compute | None" = None
@@ -171,6 +185,8 @@ def name_of(record: dg.RunRecord) -> str:
     run = record.dagster_run
     if tagged := run.tags.get(INSTANCE_NAME_TAG):
         return tagged
+    if cell := Cell.of(run.tags):
+        return instance_name(cell.experiment, record)
     config = _stage_config(run, "train")
     return run.run_id if config is None else instance_name(config.get("name", TrainAndEvalSpec().name), record)
 

@@ -15,6 +15,7 @@ PAGES: Mapping[str, Sequence[str]] = {
     "train": ("spec", "exposure", "skypilot"),
     "evaluate": ("manifest", "reproducibility"),
     "analyze": ("ui", "manifest", "reproducibility"),
+    "compare": ("comparison", "analysis"),
 }
 ADDRESS = re.compile(r"(?:https?://|ssh://)?(?:[^@/]+@)?(?P<host>[\w.-]+)(?::\d+)?[:/](?P<path>[\w./~-]+?)(?:\.git)?/?")
 

@@ -5,19 +5,23 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.digests import digests
 from benchmarks.dispatch import dispatch
+from benchmarks.launching import launching
 from benchmarks.learning import learning
 from benchmarks.loading import loading
 from benchmarks.main_job import main_job
 from benchmarks.results import keep
 from benchmarks.runs import runs
+from benchmarks.statistics import statistics
 from benchmarks.tracking import tracking
 
 BENCHMARKS: dict[str, Callable[[], str]] = {
     "loading": loading,
     "dispatch": dispatch,
     "digests": digests,
+    "statistics": statistics,
     "tracking": tracking,
     "runs": runs,
+    "launching": launching,
     "main_job": main_job,
     "learning": learning,
 }

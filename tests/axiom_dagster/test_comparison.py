@@ -141,6 +141,8 @@ def test_a_real_run_is_verified_from_its_name(real: tuple[RunHandle, Path]):
     assert shown.exit_code == 1
     assert shown.stdout.startswith(f"different: {handle.instance_name} parts from its record in update 1 of 2")
     assert handle.verify(updates=1).verdict == "identical"
+    parted = handle.verify(updates=1, values={"controls": {"seed": 9}})
+    assert parted.divergence is not None and parted.divergence.update == 1
 
 
 def test_a_run_that_cannot_be_verified_is_refused(pair: tuple[RunHandle, RunHandle]):

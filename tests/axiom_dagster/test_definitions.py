@@ -11,7 +11,7 @@ import pytest
 from axiom_dagster.definitions import defs
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"torch", "gymnasium", "mettagrid", "wandb", "sky", "matplotlib"}
+HEAVY = {"torch", "gymnasium", "mettagrid", "wandb", "sky", "matplotlib", "numpy", "scipy", "jinja2"}
 
 
 def test_every_asset_says_who_owns_it_what_it_is_and_how_it_is_configured() -> None:
@@ -22,7 +22,12 @@ def test_every_asset_says_who_owns_it_what_it_is_and_how_it_is_configured() -> N
         assert 1 <= len(node.kinds) <= 3
         assert node.code_version
         assert "config" in (node.description or "")
-    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {"train", "evaluate", "analyze"}
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {"train", "evaluate", "analyze", "compare"}
+
+
+def test_a_comparison_is_no_part_of_a_run() -> None:
+    selected = defs.resolve_job_def("train_and_eval").asset_layer.selected_asset_keys
+    assert {key.to_user_string() for key in selected} == {"train", "evaluate", "analyze"}
 
 
 def test_every_check_stops_what_comes_after() -> None:
@@ -33,7 +38,7 @@ def test_every_check_stops_what_comes_after() -> None:
 
 def test_a_training_takes_a_place_in_its_pool_and_nothing_else_does() -> None:
     pools = {asset.key.to_user_string(): asset.op.pool for asset in defs.assets or []}
-    assert pools == {"train": "training", "evaluate": None, "analyze": None}
+    assert pools == {"train": "training", "evaluate": None, "analyze": None, "compare": None}
 
 
 def test_an_analysis_becomes_stale_and_then_overdue() -> None:

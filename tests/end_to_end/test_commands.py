@@ -33,6 +33,8 @@ def test_every_stage_is_materialized_by_the_asset_command(home: Any, tiny: Calla
         {"train", "evaluate"},
         {"arena/basic", "arena/combat"},
     )
+    page = (home.path / "reports" / "selected-compare.html").read_text()
+    assert "One variant with one seed: there is nothing to compare it with." in page
 
 
 @pytest.mark.slow

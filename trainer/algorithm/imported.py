@@ -13,7 +13,8 @@ from pydantic import Field, ValidationError
 from trainer.plain.model import FrozenModel
 from trainer.plain.refusal import Refused
 
-TARGET = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+# A module's name may begin with a digit, as a numbered script's does: it is not written in an `import` here.
+TARGET = r"^\w+(\.\w+)*:[A-Za-z_]\w*$"
 
 
 class Imported(FrozenModel):
