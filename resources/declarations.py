@@ -68,6 +68,13 @@ def declared_sources_first(home: Path, name: str) -> AbstractContextManager[None
     return imported_first(_source(home, name))
 
 
+def declared_variants(home: Path, name: str) -> list[str]:
+    """The variants of an experiment in the order of its declaration; none where it is no experiment of many runs."""
+    return (
+        list(dict.fromkeys(run["variant"] for run in _read(home, name)["runs"])) if _file(home, name).exists() else []
+    )
+
+
 def declared_experiments(home: Path) -> list[str]:
     """The names of all experiments of many runs of a home."""
     return sorted(file.parent.name for file in (home / FOLDER).glob(f"*/{FILE}"))

@@ -11,6 +11,7 @@ from assets.report.metric import REWARD, metrics_of
 from assets.report.record import RunRecord, read_record
 from assets.report.variants import Variant
 from assets.run_tags import variant_of
+from resources.declarations import declared_variants
 from resources.manifest_store import INSTANCE_NAME_TAG
 from resources.matrix import EXPERIMENT_TAG, SEED_TAG, VARIANT_TAG
 from trainer.contract import Problem, Refused, RunDirectory, nearest
@@ -26,7 +27,7 @@ class Found:
 
 
 def runs_of(instance: dg.DagsterInstance, runs: Path, experiment: str, baseline: str | None = None) -> Found:
-    """All variants of an experiment; `runs` is the folder of the run directories. The first one is the oldest.
+    """All variants of an experiment, as they are declared, else the oldest first; `runs` has the run directories.
 
     Raises `Refused` where no run has the experiment, none can be read, or no variant has the baseline's name.
     """
@@ -39,7 +40,9 @@ def runs_of(instance: dg.DagsterInstance, runs: Path, experiment: str, baseline:
         raise Refused.one(
             "experiment", experiment, f"none of its {len(tagged)} runs can be compared: {' '.join(notes)}"
         )
-    variants = [Variant(name, list(records.values())) for name, records in _first(groups, baseline)]
+    declared = [name for name in declared_variants(runs.parent, experiment) if name in groups]
+    ordered = {name: groups[name] for name in (*declared, *groups)}
+    variants = [Variant(name, list(records.values())) for name, records in _first(ordered, baseline)]
     return one_a_seed(variants, notes)
 
 

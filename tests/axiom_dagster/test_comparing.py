@@ -10,9 +10,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from axiom_dagster import compare
+from assets.report.comparison_runs import runs_of
+from axiom_dagster import Arm, Variants, compare
 from axiom_dagster.cli.app import app
 from axiom_dagster.cli.comparison_tables import show_comparison
+from resources.declarations import Declaration
 from resources.home import dagster_instance
 from trainer.contract import Refused, RunDirectory, TrainAndEvalSpec, begin_run
 
@@ -100,6 +102,17 @@ def test_the_public_function_gives_the_comparison_and_writes_only_what_it_is_tol
             compare("other", instance=instance)
     assert [each.verdict.word for each in found.against] == ["inconclusive"]
     assert [file.name for file in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_the_baseline_is_the_first_declared_variant_whichever_ran_first(tmp_path: Path) -> None:
+    arms = {"new": Arm(set={"trainer.ppo.gamma": 0.9}), "old": Arm()}
+    variants = Variants(name="ab", arms=arms, seeds=(2, 3))
+    with dagster_instance(tmp_path) as instance:
+        for variant, gamma in (("old", 0.99), ("new", 0.9)):
+            begun(instance, tmp_path, variant, gamma, 2)
+        assert [each.label for each in runs_of(instance, tmp_path / "runs", "ab").variants] == ["old", "new"]
+        Declaration("ab", variants.runs(), variants).write(tmp_path)
+        assert [each.label for each in runs_of(instance, tmp_path / "runs", "ab").variants] == ["new", "old"]
 
 
 def test_no_number_is_cut_on_a_narrow_terminal(compared_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
