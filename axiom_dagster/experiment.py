@@ -95,8 +95,7 @@ class TrainAndEvalExperiment:
         check_overrides(spec, functions)
         check_single_factor(spec, self._instance)
         check_beginning(spec, tags)
-        if compute is None:
-            _say_where(placed)
+        _say_where(placed)
         instance = self._instance or self.prepare()._ready()
         run_config, resources = _compute_config(placed)
         job = _job()

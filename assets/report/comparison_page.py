@@ -66,17 +66,28 @@ def comparison_page(records: Sequence[RunRecord], title: str, folder: Path) -> s
     Raises `Refused` for fewer than two runs, or one given twice.
     """
     _refuse_what_is_no_comparison(records)
-    found = one_a_seed(variants_of(records))
+    given = variants_of(records)
+    found = one_a_seed(given)
     names = [record.name for record in records]
     again = (f"axiom report {' '.join(names)}", f"axiom diff {names[0]} {names[1]}")
-    return page_of(compared(title, found.variants, notes=found.notes), found.variants, title, folder, again)
+    comparison = compared(title, found.variants, notes=found.notes)
+    return page_of(comparison, found.variants, title, folder, again, shown=given)
 
 
 def page_of(
-    comparison: Comparison, variants: Sequence[Variant], title: str, folder: Path, again: Sequence[str] = ()
+    comparison: Comparison,
+    variants: Sequence[Variant],
+    title: str,
+    folder: Path,
+    again: Sequence[str] = (),
+    shown: Sequence[Variant] = (),
 ) -> str:
-    """The page of a comparison as HTML; `variants` are what was compared, `again` the commands that do it anew."""
-    records = [record for variant in variants for record in variant.records]
+    """The page of a comparison as HTML; `variants` are what was compared, `again` the commands that do it anew.
+
+    `shown` are the same variants with all runs that were asked for, where one a seed is not all of them.
+    """
+    shown = shown or variants
+    records = [record for variant in shown for record in variant.records]
     environments = list(dict.fromkeys(environments_of(variants)))
     return rendered(
         "comparison.html",
@@ -85,14 +96,16 @@ def page_of(
         comparison=comparison,
         level=f"{comparison.level:.3g}",
         coverage=f"{100 * (1 - comparison.level):.3g}",
-        variants=[(each.label, len(each.records), _changes(each)) for each in variants],
+        variants=[
+            (each.label, len(whole.records), _changes(each)) for each, whole in zip(variants, shown, strict=True)
+        ],
         verdicts=[*comparison_verdicts(comparison), *_environments_verdict(environments)],
         pictures=[
             (each.picture.name, figure_of(each.title, each.picture, each.notes))
             for each in figures_of(comparison, variants)
         ],
         against=[_against(each) for each in comparison.against],
-        results=[line for variant in variants for line in _results(variant)],
+        results=[line for variant in shown for line in _results(variant)],
         names=[record.name for record in records],
         differences=_differences(records),
         notes=[*comparison.notes, *(f"{record.name}: {note}" for record in records for note in record.notes)],

@@ -52,8 +52,8 @@ def unpaired(arm: Sequence[float], base: Sequence[float], level: float = LEVEL) 
     if spread <= EQUAL * max(map(abs, (*arm, *base))):
         chance = 1.0 if by == 0 else 2 / math.comb(sum(sizes), sizes[0])
         return Contrast(Estimate(by, None, None, min(sizes)), 0.0, chance, False, None)
-    parts = zip(errors, sizes, strict=True)
-    degrees = sum(errors) ** 2 / sum(each**2 / (size - 1) for each, size in parts)
+    parts = ((each / sum(errors), size) for each, size in zip(errors, sizes, strict=True))
+    degrees = 1 / sum(part**2 / (size - 1) for part, size in parts)
     half = t_quantile(degrees, level) * error
     found = Estimate(by, by - half, by + half, min(sizes))
     return Contrast(found, spread, two_sided(by / error, degrees), False, degrees)

@@ -13,6 +13,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tests.end_to_end.pictures import save
 
 LAUNCHPAD = "/locations/axiom_dagster.definitions/jobs/train_and_eval/playground"
+STAGES = "/locations/axiom_dagster.definitions/asset-groups/experiment"
 EDITOR = "document.querySelector('.CodeMirror').CodeMirror"
 
 
@@ -54,7 +55,7 @@ def test_a_changed_value_is_launched_from_the_launchpad_and_its_learning_curve_i
     assert manifest["run_id"] == run_id
     assert manifest["spec"]["trainer"]["optimizer"]["learning_rate"] == 0.00025
 
-    browser.get(web.url + "/asset-groups")
+    browser.get(web.url + STAGES)
     WebDriverWait(browser, 60).until(lambda b: words(b).count("Materialized") == 3)
     save(browser, "asset_graph")
 
