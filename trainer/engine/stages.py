@@ -41,7 +41,6 @@ from trainer.contract.resume import begun_files, begun_parent
 from trainer.engine.environment import describe_compute, describe_environment
 from trainer.engine.ranks import Ranks
 from trainer.pipeline import Hook, Method, Pipeline, step_of
-from trainer.stopping import Cancelled
 
 Functions = Mapping[str, Replacement]
 Hooks = Mapping[str, Sequence[Hook]]
@@ -259,7 +258,7 @@ def _recorded(
         step = step_of(error)
         record.stop("failed", f"{type(error).__name__}: {error}{_place(step)}", step)
         raise
-    except (Cancelled, KeyboardInterrupt):
+    except BaseException:  # an interrupt; that of Dagster has a name which the trainer does not know
         record.stop("cancelled", f"told to stop; {record.goes_on_from()}")
         raise
     record.write("succeeded")

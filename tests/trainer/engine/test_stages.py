@@ -57,6 +57,32 @@ def test_a_failed_stage_leaves_a_manifest_that_says_why(breaks, small, start, re
         run_stage("evaluate", run, reporter)
 
 
+class Interrupted(BaseException):
+    """As Dagster's interrupt of a run in its own process: no Exception, and of no name that the trainer knows."""
+
+
+class IsInterrupted(Breaks):
+    """Interrupted at its tenth step."""
+
+    def step(self, action):
+        try:
+            return super().step(action)
+        except ArithmeticError:
+            raise Interrupted from None
+
+
+def test_whatever_interrupts_a_stage_leaves_a_manifest_that_says_so(small, start, reporter):
+    gymnasium.register("IsInterrupted-v0", entry_point=IsInterrupted)
+    try:
+        run = start(small(trainer={"curriculum": {"env": {"id": "IsInterrupted-v0"}}}))
+        with pytest.raises(Interrupted):
+            run_stage("train", run, reporter)
+    finally:
+        del gymnasium.registry["IsInterrupted-v0"]
+    manifest = read_manifest(run.manifest_file("train"))
+    assert (manifest.status, manifest.error) == ("cancelled", "told to stop; begins anew: nothing was saved")
+
+
 class PaysNothingReal(Breaks):
     """Pays what it is told to."""
 
