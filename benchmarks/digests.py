@@ -2,15 +2,14 @@
 
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
-from typing import Any
 from unittest.mock import patch
 
 from benchmarks.learning import AGENT, CARTPOLE, Quiet
 from benchmarks.results import table
+from benchmarks.timing import timed
 from trainer.contract import RunDirectory, TrainAndEvalSpec, begin_run, create_quick_experiment
 from trainer.contract.progress import Progress
 from trainer.engine.digests import DigestLog
@@ -64,19 +63,9 @@ def _train(spec: TrainAndEvalSpec) -> tuple[list[float], list[float]]:
     """Seconds of each update, and of what its digests took: finding the tensors, and recording them."""
     clock, finding, recording = Clocked(), list[float](), list[float]()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        stack.enter_context(patch.object(Training, "parts", _timed(Training.parts, finding)))
-        stack.enter_context(patch.object(DigestLog, "record", _timed(DigestLog.record, recording)))
+        stack.enter_context(patch.object(Training, "parts", timed(Training.parts, finding)))
+        stack.enter_context(patch.object(DigestLog, "record", timed(DigestLog.record, recording)))
         run = RunDirectory(Path(folder) / "run")
         begin_run(spec, run)
         run_stage("train", run, clock)
     return clock.seconds, [sum(both) for both in zip(finding[1:], recording[1:], strict=True)]
-
-
-def _timed(method: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
-    def timed(*given: Any) -> Any:
-        began = time.perf_counter()
-        result = method(*given)
-        seconds.append(time.perf_counter() - began)
-        return result
-
-    return timed

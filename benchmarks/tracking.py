@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 from benchmarks.learning import AGENT, Quiet
 from benchmarks.results import table
+from benchmarks.timing import timed
 from trainer.contract import RunDirectory, TrainAndEvalSpec, begin_run, create_experiment, create_quick_experiment
 from trainer.engine.tracking.companion import Companion
 from trainer.entry import run_stage
@@ -70,19 +71,9 @@ def _train(spec: Mapping[str, Any]) -> Cost:
     start, tell, close = list[float](), list[float](), list[float]()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         for name, seconds in (("__init__", start), ("written", tell), ("close", close)):
-            stack.enter_context(patch.object(Companion, name, _timed(getattr(Companion, name), seconds)))
+            stack.enter_context(patch.object(Companion, name, timed(getattr(Companion, name), seconds)))
         run = RunDirectory(Path(folder) / "run")
         begin_run(TrainAndEvalSpec.accept(dict(spec)), run)
         began = time.perf_counter()
         run_stage("train", run, Quiet())
         return Cost(time.perf_counter() - began, sum(start), tell, sum(close))
-
-
-def _timed(method: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
-    def timed(*given: Any) -> Any:
-        began = time.perf_counter()
-        result = method(*given)
-        seconds.append(time.perf_counter() - began)
-        return result
-
-    return timed

@@ -5,7 +5,6 @@ from assets.figures.curve import learning_curve
 from assets.figures.evaluation import evaluation_chart
 from assets.figures.exposure import exposure_diagram
 from assets.figures.health import health
-from assets.figures.interval import Mean, t_interval
 from assets.figures.picture import Picture
 from assets.figures.seeds import Curve, seeds_curve
 from assets.figures.theme import DARK, LIGHT, Theme
@@ -15,7 +14,6 @@ __all__ = [
     "DARK",
     "LIGHT",
     "Curve",
-    "Mean",
     "Picture",
     "Theme",
     "curriculum_chart",
@@ -24,6 +22,5 @@ __all__ = [
     "health",
     "learning_curve",
     "seeds_curve",
-    "t_interval",
     "throughput",
 ]

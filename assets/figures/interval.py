@@ -1,9 +1,8 @@
-"""Means with Student's t intervals, of seeds and of curves on a common grid; it draws nothing."""
+"""Curves of several seeds on a common grid, summed up with intervals at each of its points; it draws nothing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from assets.figures.series import Series
@@ -11,6 +10,9 @@ from assets.figures.series import Series
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    Interval = Callable[[Array], tuple[Array, Array, Array]]
 
 GRID_POINTS = 200
 
@@ -29,31 +31,6 @@ class Mean:
             return f"{self.mean:.4g} (one seed: no interval)"
         return f"{self.mean:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
-    def apart(self, other: "Mean") -> bool | None:
-        """Whether the intervals do not touch; none where one has none."""
-        if self.low is None or self.high is None or other.low is None or other.high is None:
-            return None
-        return self.low > other.high or self.high < other.low
-
-
-def t_interval(values: Sequence[float]) -> Mean:
-    """`mean ± t(0.975, n-1) · s / √n` (Student 1908) of n >= 1 finite values, s with n-1 in its denominator."""
-    count = len(values)
-    mean = math.fsum(values) / count
-    if count < 2:
-        return Mean(mean, None, None, count)
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
-    half = _quantile(count - 1) * deviation / math.sqrt(count)
-    return Mean(mean, mean - half, mean + half, count)
-
-
-@cache
-def _quantile(degrees: int) -> float:
-    """Student's t at 0.975."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(degrees, 0.975))
-
 
 def common_grid(curves: Sequence[Series]) -> list[float]:
     """Agent-steps where every curve has been measured, evenly spaced; empty where they share no stretch."""
@@ -68,25 +45,28 @@ def common_grid(curves: Sequence[Series]) -> list[float]:
 
 def mean_curve(curves: Sequence[Series], grid: Sequence[float]) -> list[Mean]:
     """The mean over curves at each point of the grid, each curve a straight line between its neighbours."""
-    rows = [_on_grid(curve, grid).tolist() for curve in curves]
-    return [t_interval(column) for column in zip(*rows, strict=True)]
+    from assets.statistics.estimates import mean_interval
+
+    return _over_curves(mean_interval, curves, grid)
 
 
 def iqm_curve(curves: Sequence[Series], grid: Sequence[float]) -> list[Mean]:
     """The interquartile mean over curves in the same way, with its own interval; of fewer than four it is the mean."""
-    import numpy as np
-
     from assets.statistics.estimates import iqm_interval
 
-    columns = np.stack([_on_grid(curve, grid) for curve in curves], axis=-1)
-    ends = zip(*(each.tolist() for each in iqm_interval(columns)), strict=True)
-    several = len(curves) > 1
-    return [
-        Mean(middle, low if several else None, high if several else None, len(curves)) for middle, low, high in ends
-    ]
+    return _over_curves(iqm_interval, curves, grid)
 
 
-def _on_grid(curve: Series, grid: Sequence[float]) -> "NDArray[np.float64]":
+def _over_curves(interval: "Interval", curves: Sequence[Series], grid: Sequence[float]) -> list[Mean]:
+    import numpy as np
+
+    count = len(curves)
+    ends = interval(np.stack([_on_grid(curve, grid) for curve in curves], axis=-1))
+    found = zip(*(each.tolist() for each in ends), strict=True)
+    return [Mean(middle, *((low, high) if count > 1 else (None, None)), count) for middle, low, high in found]
+
+
+def _on_grid(curve: Series, grid: Sequence[float]) -> "Array":
     import numpy as np
 
     steps, values = zip(*_points(curve), strict=True)

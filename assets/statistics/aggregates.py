@@ -1,28 +1,13 @@
-"""What a matrix (runs, simulations) of scores is summed up to, as Agarwal et al. 2021 define it; no intervals of means.
+"""What a matrix (runs, simulations) of scores says of whole distributions, as Agarwal et al. 2021 define it; no means.
 
 Scores of several simulations belong into one matrix only where they have a common scale.
 """
 
 import numpy as np
 
-from assets.statistics.estimates import LEVEL, Array, Estimate, iqm_interval, t_quantile
+from assets.statistics.estimates import LEVEL, Array, Estimate, t_quantile
 
 STEPS = 60  # of bisection: the interval of a floating-point number is exhausted by then
-
-
-def aggregate_mean(scores: Array) -> float:
-    """Over all runs of all simulations."""
-    return float(scores.mean())
-
-
-def aggregate_median(scores: Array) -> float:
-    """The median over simulations of each one's mean."""
-    return float(np.median(scores.mean(axis=0)))
-
-
-def aggregate_iqm(scores: Array) -> float:
-    """The mean of the middle half of all runs of all simulations."""
-    return float(iqm_interval(scores.ravel())[0])
 
 
 def performance_profile(scores: Array, thresholds: Array) -> Array:

@@ -19,7 +19,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from axiom_dagster.run_handle import RunHandle
 from axiom_dagster.variants.standing import Standing, is_to_do, standings
 from resources.declarations import Declaration
-from resources.home import experiments_location
+from resources.home import EXPERIMENTS_LOCATION, experiments_location
 from resources.matrix import (
     EXPERIMENT_TAG,
     JOB,
@@ -32,7 +32,7 @@ from resources.matrix import (
 )
 from trainer.contract import Refused
 
-MODULE, REPOSITORY = "axiom_dagster.experiments_location", "__repository__"
+REPOSITORY = "__repository__"
 ROOT = Path(__file__).parents[2]
 COMPUTE_TAG = "axiom/compute"
 RunConfigs = Mapping[str, Mapping[str, Any]]
@@ -103,7 +103,9 @@ def _kind(run_config: Mapping[str, Any]) -> str:
 
 def _origin() -> RemoteJobOrigin:
     """By what a daemon knows where the job's code is: the name of a code location of its workspace."""
-    target = LoadableTargetOrigin(executable_path=sys.executable, module_name=MODULE, working_directory=str(ROOT))
+    target = LoadableTargetOrigin(
+        executable_path=sys.executable, module_name=EXPERIMENTS_LOCATION, working_directory=str(ROOT)
+    )
     location = ManagedGrpcPythonEnvCodeLocationOrigin(target, experiments_location())
     return RemoteRepositoryOrigin(location, REPOSITORY).get_job_origin(JOB)
 

@@ -7,17 +7,23 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from assets.figures.interval import common_grid, mean_curve, t_interval
+from assets.figures.interval import Mean, common_grid, mean_curve
 from assets.figures.series import Series, missing, series_of, smoothed, thinned
 from assets.figures.throughput import pace
 
 NAN = math.nan
 
 
+def over_seeds(values: list[float]) -> Mean:
+    """The mean curve of one level curve a seed, at its middle."""
+    (found,) = mean_curve([Series([0.0, 2.0], [value, value]) for value in values], [1.0])
+    return found
+
+
 def test_the_interval_of_three_seeds_is_students() -> None:
     # With two degrees of freedom the quantile has a closed form: t(p) = (2p - 1) / sqrt(2p(1 - p)); here s = 2.
     half = 0.95 / math.sqrt(2 * 0.975 * 0.025) * 2 / math.sqrt(3)
-    found = t_interval([1.0, 3.0, 5.0])
+    found = over_seeds([1.0, 3.0, 5.0])
     assert (found.mean, found.count) == (3.0, 3)
     assert found.low == pytest.approx(3 - half, abs=1e-9)
     assert found.high == pytest.approx(3 + half, abs=1e-9)
@@ -28,20 +34,13 @@ def test_the_interval_is_scipys(count: int) -> None:
     drawn = Random(count)
     values = [drawn.gauss(10, 3) for _ in range(count)]
     mean, half = np.mean(values), stats.t.ppf(0.975, count - 1) * np.std(values, ddof=1) / math.sqrt(count)
-    found = t_interval(values)
+    found = over_seeds(values)
     assert (found.low, found.high) == (pytest.approx(mean - half), pytest.approx(mean + half))
 
 
 def test_one_seed_has_no_interval_and_says_so() -> None:
-    one = t_interval([2.5])
+    one = over_seeds([2.5])
     assert (one.low, one.high, str(one)) == (None, None, "2.5 (one seed: no interval)")
-    assert one.apart(t_interval([1.0, 2.0])) is None
-
-
-def test_intervals_are_apart_only_where_they_do_not_touch() -> None:
-    low, high, wide = t_interval([1.0, 1.1]), t_interval([9.0, 9.1]), t_interval([0.0, 10.0])
-    assert low.apart(high) is True
-    assert wide.apart(high) is False
 
 
 def test_curves_are_averaged_where_all_of_them_were_measured_and_nowhere_else() -> None:

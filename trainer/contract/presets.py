@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trainer.contract.spec import TrainAndEvalSpec
+from trainer.plain.refusal import nearest
 
 
 def create_experiment(**fields: Any) -> TrainAndEvalSpec:
@@ -34,3 +35,12 @@ def create_quick_experiment(**fields: Any) -> TrainAndEvalSpec:
 
 
 PRESETS: Mapping[str, Callable[[], TrainAndEvalSpec]] = {"arena": create_experiment, "quick": create_quick_experiment}
+
+
+def preset_by_name(given: Any) -> Any:
+    """A preset's spec where `given` is its name, else what was given; raises `ValueError` with the nearest name."""
+    if not isinstance(given, str):
+        return given
+    if given not in PRESETS:
+        raise ValueError(f"is neither a spec nor the name of a preset; {nearest(given, PRESETS)}")
+    return PRESETS[given]()

@@ -27,6 +27,13 @@ VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]*\Z"
 SIMULATION_NAME = r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z"
 
 
+def accepted_name(name: str) -> str:
+    """A name that folders, runs and tags can begin with; raises `ValueError`."""
+    if not re.match(NAME, name):
+        raise ValueError("a name is 1 to 80 letters, digits, `_` and `-`, and begins with a letter or digit")
+    return name
+
+
 class AxiomControls(FrozenModel):
     """What makes a run repeatable."""
 
@@ -71,12 +78,7 @@ class ExperimentSpec(FrozenModel):
         default=AxiomControls(), description="Seed, determinism, what is recorded, what may differ."
     )
 
-    @field_validator("name")
-    @classmethod
-    def _can_name_a_folder(cls, name: str) -> str:
-        if not re.match(NAME, name):
-            raise ValueError("a name is 1 to 80 letters, digits, `_` and `-`, and begins with a letter or digit")
-        return name
+    _can_name_a_folder = field_validator("name")(accepted_name)
 
     @property
     def spec_hash(self) -> str:

@@ -3,7 +3,6 @@
 All that could make a run of it impossible is refused before there is any run, as far as it can be known.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import Path
@@ -15,15 +14,15 @@ from pydantic_core.core_schema import ValidationInfo
 from trainer.algorithm.declaration import exposed
 from trainer.contract.hydra_yaml import hydra_text
 from trainer.contract.monitors import METRICS
-from trainer.contract.presets import PRESETS
+from trainer.contract.presets import preset_by_name
 from trainer.contract.run_directory import write_text
 from trainer.contract.space import Choices, Dimension, Range, dimension, number_at
-from trainer.contract.spec import NAME, TrainAndEvalSpec
+from trainer.contract.spec import TrainAndEvalSpec, accepted_name
 from trainer.contract.spec_file import read_spec_data, with_values_at
 from trainer.contract.sweep_config import BudgetConfig, PrunerConfig, SamplerConfig, reported
 from trainer.contract.variants import Arm
 from trainer.plain.model import FrozenModel
-from trainer.plain.refusal import Problem, Refused, nearest
+from trainer.plain.refusal import Problem, Refused
 
 EVALUATION = "evaluation/"
 EVALUATION_REWARD = f"{EVALUATION}reward"
@@ -53,21 +52,8 @@ class Sweep(FrozenModel):
     )
     budget: BudgetConfig = Field(default=cast("BudgetConfig", {}), description="When the sweep ends; never left out.")
 
-    @field_validator("base", mode="before")
-    @classmethod
-    def _preset_by_name(cls, given: Any) -> Any:
-        if not isinstance(given, str):
-            return given
-        if given not in PRESETS:
-            raise ValueError(f"is neither a spec nor the name of a preset; {nearest(given, PRESETS)}")
-        return PRESETS[given]()
-
-    @field_validator("name")
-    @classmethod
-    def _can_name_a_run(cls, name: str) -> str:
-        if not re.match(NAME, name):
-            raise ValueError("a name is 1 to 80 letters, digits, `_` and `-`, and begins with a letter or digit")
-        return name
+    _preset_by_name = field_validator("base", mode="before")(preset_by_name)
+    _can_name_a_run = field_validator("name")(accepted_name)
 
     @field_validator("metric")
     @classmethod

@@ -16,11 +16,11 @@ from trainer.algorithm.declaration import exposed
 from trainer.algorithm.overrides import accepted_overrides
 from trainer.contract.difference import factor_changes
 from trainer.contract.override_text import read_choice
-from trainer.contract.presets import PRESETS
-from trainer.contract.spec import NAME, TrainAndEvalSpec
+from trainer.contract.presets import preset_by_name
+from trainer.contract.spec import TrainAndEvalSpec, accepted_name
 from trainer.contract.spec_file import with_values_at
 from trainer.plain.model import FrozenModel, digest_of
-from trainer.plain.refusal import Problem, Refused, nearest
+from trainer.plain.refusal import Problem, Refused
 
 VARIANT = r"[A-Za-z0-9](?!.*\.\.\.)[A-Za-z0-9_.=+-]{0,79}\Z"
 ONLY = "base"
@@ -83,21 +83,8 @@ class Variants(FrozenModel):
         default=True, description="Whether an arm is refused that differs from the first one in more than one factor."
     )
 
-    @field_validator("base", mode="before")
-    @classmethod
-    def _preset_by_name(cls, given: Any) -> Any:
-        if not isinstance(given, str):
-            return given
-        if given not in PRESETS:
-            raise ValueError(f"is neither a spec nor the name of a preset; {nearest(given, PRESETS)}")
-        return PRESETS[given]()
-
-    @field_validator("name")
-    @classmethod
-    def _can_name_a_run(cls, name: str) -> str:
-        if not re.match(NAME, name):
-            raise ValueError("a name is 1 to 80 letters, digits, `_` and `-`, and begins with a letter or digit")
-        return name
+    _preset_by_name = field_validator("base", mode="before")(preset_by_name)
+    _can_name_a_run = field_validator("name")(accepted_name)
 
     @field_validator("arms")
     @classmethod
