@@ -4,6 +4,7 @@ One matrix holds the variants of all experiments of a home: `experiment/variant`
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import dagster as dg
@@ -64,5 +65,17 @@ def add_cells(instance: dg.DagsterInstance, cells: list[Cell]) -> None:
     """Make rows and columns of these cells; those that are there stay."""
     rows = list(dict.fromkeys(cell.row for cell in cells))
     columns = list(dict.fromkeys(str(cell.seed) for cell in cells))
-    instance.add_dynamic_partitions(VARIANT_KEYS, rows)
-    instance.add_dynamic_partitions(SEED_KEYS, columns)
+    _add(instance, VARIANT_KEYS, rows)
+    _add(instance, SEED_KEYS, columns)
+
+
+def _add(instance: dg.DagsterInstance, definition: str, keys: list[str]) -> None:
+    """Add what is missing; whoever is overtaken by another launcher between Dagster's look and its insert looks again.
+
+    Each failure means that another launcher has added one of these keys, so it ends.
+    """
+    from sqlalchemy.exc import IntegrityError
+
+    while set(keys) - set(instance.get_dynamic_partitions(definition)):
+        with suppress(IntegrityError):
+            instance.add_dynamic_partitions(definition, keys)

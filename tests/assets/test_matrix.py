@@ -1,5 +1,7 @@
 """The stages as a matrix: a cell trains what its experiment declares, and builds on nothing but its own cell."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ from assets.shape import VARIANTS
 from assets.train import train_asset
 from resources.declarations import Declaration, declared_experiments, read_declaration
 from resources.exposed_ops import op_resources
+from resources.home import dagster_instance
 from resources.in_process_compute import InProcessCompute
 from resources.manifest_store import ManifestStore
-from resources.matrix import Cell, add_cells
+from resources.matrix import SEED_KEYS, VARIANT_KEYS, Cell, add_cells
 from resources.wandb.resource import WandbResource
 from trainer.contract import Refused, Variants
 
@@ -46,6 +49,21 @@ def declare(instance: dg.DagsterInstance, home: Path, name: str = "adv", gamma: 
     Declaration(name, variants.runs(), variants).write(home)
     add_cells(instance, [Cell(name, run.variant, run.seed) for run in variants.runs()])
     return variants
+
+
+def test_launchers_that_add_the_same_rows_and_columns_at_once_do_not_trip_each_other(home: Path) -> None:
+    rounds, together = range(20), threading.Barrier(4)
+
+    def add(_: int) -> None:
+        with dagster_instance(home) as instance:
+            for each in rounds:
+                together.wait(timeout=20)
+                add_cells(instance, [Cell(f"e{each}", "a", each), Cell(f"e{each}", "b", each)])
+
+    with dagster_instance(home) as instance, ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(4)))
+        assert set(instance.get_dynamic_partitions(SEED_KEYS)) == {str(each) for each in rounds}
+        assert len(instance.get_dynamic_partitions(VARIANT_KEYS)) == 2 * len(rounds)
 
 
 def run(instance: dg.DagsterInstance, cell: Cell, *stages: str, **options: Any) -> dg.ExecuteInProcessResult:
