@@ -9,7 +9,7 @@ from pydantic import Field
 
 from assets.code_version import trainer_code_version
 from assets.inline import inline_picture
-from assets.report.comparison import LEVEL, Comparison
+from assets.report.comparison import LEVEL, Better, Comparison
 from assets.report.comparison_figures import figures_of
 from assets.report.comparison_runs import Found
 from assets.report.experiment import Wanted, compared_runs, write_comparison
@@ -37,7 +37,8 @@ class CompareConfig(dg.Config):
 
     experiment: str = Field(default="", description="The name that the runs share. Empty: that of the newest analysis.")
     baseline: str = Field(default="", description="The variant the others are held against. Empty: the first.")
-    metric: str = Field(default=REWARD, description="A number of evaluation or training; higher is taken as better.")
+    metric: str = Field(default=REWARD, description="A number of evaluation or training.")
+    better: Better = Field(default="higher", description="Which of its values are better.")
     level: float = Field(default=LEVEL, description="The chance of a false claim that is taken, in (0, 0.5].")
     single_factor: bool = Field(default=True, description="Refuse arms of several factors that are no grid.")
 
@@ -62,7 +63,9 @@ def compare_asset(name: str = "compare", analyze: str = "analyze", shape: Shape 
             newest = config.experiment or str(
                 manifests.parent(context.instance, context.run.run_id, shape.key(analyze)).manifest.spec["name"]
             )
-            wanted = Wanted(newest, config.baseline or None, config.metric, config.level, config.single_factor)
+            wanted = Wanted(
+                newest, config.baseline or None, config.metric, config.level, config.single_factor, config.better
+            )
             found, comparison = compared_runs(context.instance, manifests.runs, wanted)
             file: Path = manifests.runs.parent / "reports" / f"{newest}-compare.html"
             write_comparison(file, comparison, found, wanted)

@@ -9,7 +9,7 @@ from resources.home import axiom_home, dagster_instance
 if TYPE_CHECKING:
     import dagster as dg
 
-    from assets.report.comparison import Comparison
+    from assets.report.comparison import Better, Comparison
 
 
 def compare(
@@ -17,6 +17,7 @@ def compare(
     baseline: str | None = None,
     *,
     metric: str = "reward",
+    better: "Better" = "higher",
     level: float = 0.05,
     single_factor: bool = True,
     out: Path | None = None,
@@ -24,11 +25,12 @@ def compare(
 ) -> "Comparison":
     """The variants of an experiment against one of them, the oldest where none is named, paired by seed.
 
-    `level` is the chance of any false claim, two-sided. `single_factor` refuses an arm that differs from the baseline
-    in more than one factor, unless all arms are one grid. `out` is where the page is written, if it is to be.
-    Raises `Refused` also for an unknown experiment, baseline or metric, and for a level that is no chance.
+    `better` says which values of the metric are better. `level` is the chance of any false claim, two-sided.
+    `single_factor` refuses an arm that differs from the baseline in more than one factor, unless all arms are one grid.
+    `out` is where the page is written, if it is to be. Raises `Refused` also for an unknown experiment, baseline or
+    metric, and for a level that is no chance.
     """
-    wanted = Wanted(experiment, baseline, metric, level, single_factor)
+    wanted = Wanted(experiment, baseline, metric, level, single_factor, better)
     home = axiom_home()
     found, comparison = compared_runs(instance or dagster_instance(), home / "runs", wanted)
     if out is not None:

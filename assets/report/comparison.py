@@ -5,7 +5,7 @@ The numbers are those of `assets.statistics`, which is loaded when something is 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from assets.report.comparison_notes import notes_of, other_changes_note
 from assets.report.metric import REWARD, Scores, scores_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from assets.statistics.verdicts import Verdict
 
 LEVEL = 0.05
+Better = Literal["higher", "lower"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Comparison:
     against: Sequence[Against]
     effects: Sequence[tuple[str, "Effect"]]
     notes: Sequence[str]
+    better: Better = "higher"
+    """Which values of the metric are better."""
 
     @property
     def baseline(self) -> str:
@@ -98,7 +101,8 @@ class Comparison:
         ]
         effects = [{"simulation": name, **asdict(effect)} for name, effect in self.effects]
         numbers = {"scores": scores, "against": [asdict(each) for each in self.against], "effects": effects}
-        about = {"experiment": self.name, "metric": self.metric, "level": self.level, "baseline": self.baseline}
+        about = {"experiment": self.name, "metric": self.metric, "better": self.better}
+        about |= {"level": self.level, "baseline": self.baseline}
         return {**about, "arms": arms, **numbers, "notes": list(self.notes)}
 
 
@@ -108,6 +112,7 @@ def compared(
     metric: str = REWARD,
     level: float = LEVEL,
     notes: Sequence[str] = (),
+    better: Better = "higher",
 ) -> Comparison:
     """Each variant against the first, in each simulation that both have scores in and that is the same for both.
 
@@ -118,14 +123,14 @@ def compared(
         raise Refused.one("level", level, "the chance of a false claim that is taken is above 0 and at most 0.5")
     found = {variant.label: scores_of(variant, metric) for variant in variants}
     scores = [_score(arm, simulation, each, level) for arm in found for simulation, each in found[arm].items() if each]
-    against = _against(variants, found, level)
+    against = _against(variants, found, level, higher_is_better=better == "higher")
     arms = [_arm(variants[0], variant) for variant in variants]
     said = [
         *notes,
         *notes_of(variants, found),
         *(note for arm in arms for note in other_changes_note(arm.name, arm.others)),
     ]
-    return Comparison(name, metric, level, arms, scores, against, _effects(variants, found, level), said)
+    return Comparison(name, metric, level, arms, scores, against, _effects(variants, found, level), said, better)
 
 
 def is_grid(variants: Sequence[Variant]) -> bool:
@@ -142,7 +147,9 @@ def _score(arm: str, simulation: str, scores: Mapping[int, float], level: float)
     return Score(arm, simulation, scores, mean(values, level), iqm(values, level))
 
 
-def _against(variants: Sequence[Variant], found: Mapping[str, Scores], level: float) -> list[Against]:
+def _against(
+    variants: Sequence[Variant], found: Mapping[str, Scores], level: float, *, higher_is_better: bool
+) -> list[Against]:
     """Every contrast that can be made, judged together."""
     from assets.statistics.verdicts import judged
 
@@ -154,9 +161,11 @@ def _against(variants: Sequence[Variant], found: Mapping[str, Scores], level: fl
         if scores and found[other.label].get(simulation) and same_simulation(simulation, base, other)
     ]
     contrasts = [_contrast(arm, scores, level) for *_, arm, scores in pairs]
-    verdicts = judged(contrasts, level)
+    verdicts = judged(contrasts, level, higher_is_better=higher_is_better)
     return [
-        Against(label, simulation, contrast, _improvement(arm, scores, level), verdict)
+        Against(
+            label, simulation, contrast, _improvement(arm, scores, level, higher_is_better=higher_is_better), verdict
+        )
         for (label, simulation, arm, scores), contrast, verdict in zip(pairs, contrasts, verdicts, strict=True)
     ]
 
@@ -170,12 +179,15 @@ def _contrast(arm: Mapping[int, float], base: Mapping[int, float], level: float)
     return unpaired(list(arm.values()), list(base.values()), level)
 
 
-def _improvement(arm: Mapping[int, float], base: Mapping[int, float], level: float) -> "Estimate":
+def _improvement(
+    arm: Mapping[int, float], base: Mapping[int, float], level: float, *, higher_is_better: bool
+) -> "Estimate":
     import numpy as np
 
     from assets.statistics.aggregates import improvement_estimate
 
-    return improvement_estimate(np.array([*arm.values()]), np.array([*base.values()]), level)
+    higher, lower = (arm, base) if higher_is_better else (base, arm)
+    return improvement_estimate(np.array([*higher.values()]), np.array([*lower.values()]), level)
 
 
 def _levels(variants: Sequence[Variant]) -> tuple[list[str], list[tuple[str, ...]]]:

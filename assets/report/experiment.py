@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.report.comparison import LEVEL, Comparison, compared
+from assets.report.comparison import LEVEL, Better, Comparison, compared
 from assets.report.comparison_page import page_of
 from assets.report.comparison_runs import Found, refuse_more_than_one_factor, refuse_unknown_metric, runs_of
 from assets.report.metric import REWARD
@@ -21,6 +21,7 @@ class Wanted:
     metric: str = REWARD
     level: float = LEVEL
     single_factor: bool = True
+    better: Better = "higher"
 
     @property
     def command(self) -> str:
@@ -29,6 +30,7 @@ class Wanted:
             f"--baseline {self.baseline}": self.baseline is not None,
             f"--metric {self.metric}": self.metric != REWARD,
             f"--level {self.level:g}": self.level != LEVEL,
+            f"--better {self.better}": self.better != "higher",
             "--no-single-factor": not self.single_factor,
         }
         return " ".join(["axiom compare", self.experiment, *(words for words, given in said.items() if given)])
@@ -44,7 +46,7 @@ def compared_runs(instance: dg.DagsterInstance, runs: Path, wanted: Wanted) -> t
     refuse_unknown_metric(found.variants, wanted.metric)
     if wanted.single_factor:
         refuse_more_than_one_factor(found.variants)
-    return found, compared(wanted.experiment, found.variants, wanted.metric, wanted.level, found.notes)
+    return found, compared(wanted.experiment, found.variants, wanted.metric, wanted.level, found.notes, wanted.better)
 
 
 def write_comparison(file: Path, comparison: Comparison, found: Found, wanted: Wanted) -> None:

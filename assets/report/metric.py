@@ -1,4 +1,4 @@
-"""The scores that runs are compared by: a metric's value for each simulation and seed; higher is taken as better."""
+"""The scores that runs are compared by: a metric's value for each simulation and seed; not which are better."""
 
 from collections.abc import Iterator, Mapping
 from math import fsum, isfinite

@@ -13,7 +13,7 @@ LEAST = 3
 
 @dataclass(frozen=True)
 class Verdict:
-    """What may be claimed of one contrast among those that were judged together, where higher is better.
+    """What may be claimed of one contrast among those that were judged together.
 
     `p_adjusted` is Holm's over all of them; `seeds` in each arm would decide at 80 % power if the difference were the
     one that was seen, at the level that the strictest of them is held to; none: not known, or more than 1,000.
@@ -25,8 +25,11 @@ class Verdict:
     why: str
 
 
-def judged(contrasts: Sequence[Contrast], level: float = LEVEL) -> list[Verdict]:
-    """A verdict for each contrast, the chance of any false claim among all of them at most `level`."""
+def judged(contrasts: Sequence[Contrast], level: float = LEVEL, *, higher_is_better: bool = True) -> list[Verdict]:
+    """A verdict for each contrast, the chance of any false claim among all of them at most `level`.
+
+    `higher_is_better` says which differences are good ones.
+    """
     tested = [each.p_value for each in contrasts if _enough(each) and each.p_value is not None]
     adjusted = iter(holm(tested))
     strictest = level / max(len(tested), 1)
@@ -34,7 +37,7 @@ def judged(contrasts: Sequence[Contrast], level: float = LEVEL) -> list[Verdict]
     for each in contrasts:
         seeds = seeds_to_decide(each, strictest, LEAST)
         if _enough(each) and each.p_value is not None:
-            found.append(_verdict(each, next(adjusted), level, len(tested), seeds))
+            found.append(_verdict(each, next(adjusted), level, len(tested), seeds, higher_is_better))
         else:
             found.append(Verdict("inconclusive", None, seeds, _too_few(each)))
     return found
@@ -54,7 +57,9 @@ def _enough(contrast: Contrast) -> bool:
     return contrast.difference.count >= LEAST
 
 
-def _verdict(contrast: Contrast, adjusted: float, level: float, claims: int, seeds: int | None) -> Verdict:
+def _verdict(
+    contrast: Contrast, adjusted: float, level: float, claims: int, seeds: int | None, higher_is_better: bool
+) -> Verdict:
     after = f", {adjusted:.3g} after Holm over {claims} claims" if claims > 1 else ""
     why = f"p = {contrast.p_value:.3g}{after}"
     if contrast.spread == 0:
@@ -62,7 +67,7 @@ def _verdict(contrast: Contrast, adjusted: float, level: float, claims: int, see
         why = f"{same}; {why}"
     if adjusted >= level:
         return Verdict("inconclusive", adjusted, seeds, why)
-    return Verdict("better" if contrast.difference.value > 0 else "worse", adjusted, seeds, why)
+    return Verdict("better" if (contrast.difference.value > 0) == higher_is_better else "worse", adjusted, seeds, why)
 
 
 def _too_few(contrast: Contrast) -> str:

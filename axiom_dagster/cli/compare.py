@@ -1,7 +1,7 @@
 """`axiom compare`: the variants of an experiment against one of them, as a table and as a page; it changes no run."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -15,8 +15,9 @@ Baseline = Annotated[
 ]
 Metric = Annotated[
     str,
-    typer.Option(metavar="NAME", help="What is compared, higher taken as better: a number of evaluation or training."),
+    typer.Option(metavar="NAME", help="What is compared: a number of evaluation or training."),
 ]
+Better = Annotated[Literal["higher", "lower"], typer.Option(help="Which values of the metric are better.")]
 Level = Annotated[float, typer.Option(help="The chance of a false claim that is taken, two-sided, over all claims.")]
 Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Where the page goes; else `reports/` of the home.")]
 SingleFactor = Annotated[
@@ -28,6 +29,7 @@ def compare(
     experiment: Name,
     baseline: Baseline = None,
     metric: Metric = "reward",
+    better: Better = "higher",
     level: Level = 0.05,
     out: Out = None,
     single_factor: SingleFactor = True,
@@ -39,7 +41,8 @@ def compare(
         from axiom_dagster.comparing import place_of
 
         file = (out or place_of(experiment)).absolute()
-        found = compared(experiment, baseline, metric=metric, level=level, single_factor=single_factor, out=file)
+        asked: dict[str, Any] = {"metric": metric, "better": better, "level": level, "single_factor": single_factor}
+        found = compared(experiment, baseline, **asked, out=file)
     if as_json:
         answer_json({**found.plain(), "report": str(file)})
         return

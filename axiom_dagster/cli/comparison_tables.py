@@ -40,7 +40,8 @@ def show_comparison(comparison: Comparison, console: Console | None = None) -> N
 
 def _table(comparison: Comparison, simulation: str) -> Table:
     """The baseline first; a number that is not known is a dash."""
-    title = f"{simulation}: {comparison.metric} against {comparison.baseline}"
+    lower = " (lower is better)" if comparison.better == "lower" else ""
+    title = f"{simulation}: {comparison.metric}{lower} against {comparison.baseline}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("variant", "seeds", "mean", "iqm", "difference", "P(better)", "p", "verdict", "seeds to decide"):
         table.add_column(name, justify="right" if name in NUMBERS else "left", no_wrap=True)

@@ -172,6 +172,7 @@ def test_the_two_sides_of_a_contrast_mirror_each_other(arm: list[float], base: l
     assert there.p_value == back.p_value
     words = {"better": "worse", "worse": "better", "inconclusive": "inconclusive"}
     assert judged([back])[0].word == words[judged([there])[0].word]
+    assert judged([there], higher_is_better=False) == judged([back])
     forth, mirror = (improvement_estimate(np.array(a), np.array(b)) for a, b in ((arm, base), (base, arm)))
     assert forth.value == pytest.approx(1 - mirror.value)
     assert forth.low == pytest.approx(1 - (mirror.high or 0.0), abs=1e-9)

@@ -76,6 +76,22 @@ def test_the_answer_as_json_holds_every_number_and_where_the_page_is(answered, t
     assert "axiom compare ab --baseline new --level 0.1" in page and "Intervals cover\n90 %" in page
 
 
+def test_of_a_metric_whose_low_values_are_better_the_higher_arm_is_less_likely_the_better_one(
+    answered, tmp_path: Path
+) -> None:
+    shared = ("ab", "--level", "0.5", "--out", str(tmp_path / "page.html"))
+    higher, lower = answered(*shared), answered(*shared, "--better", "lower")
+    (as_higher,), (as_lower,) = (
+        json.loads(answered(*shared, "--better", each, "--json").stdout)["against"] for each in ("higher", "lower")
+    )
+    assert (as_higher["verdict"]["word"], as_lower["verdict"]["word"]) == ("better", "worse")
+    assert as_lower["improvement"]["value"] == pytest.approx(1 - as_higher["improvement"]["value"])
+    assert as_lower["contrast"] == as_higher["contrast"]
+    assert "reward (lower is better) against old" in lower.stdout and "is better)" not in higher.stdout
+    page = (tmp_path / "page.html").read_text()
+    assert "axiom compare ab --level 0.5 --better lower" in page and "of reward lower is better" in page
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
