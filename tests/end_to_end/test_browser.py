@@ -1,7 +1,9 @@
 """A person at the Dagster UI: changes one value in the Launchpad, launches, and sees the learning curve."""
 
 import json
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,3 +116,23 @@ def test_an_op_is_swapped_in_the_launchpad_and_stands_in_the_manifest_of_the_mat
     swapped = manifest["overrides"]["train.compute_advantage"]
     assert (swapped["implementation"], swapped["params"]) == ("vtrace", {"rho_clip": 0.75, "c_clip": 1.0})
     assert manifest["spec"]["overrides"] == {"train.compute_advantage": {"vtrace": swapped["params"]}}
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_runs_of_an_experiment_are_seen_as_a_matrix_and_a_cell_shows_its_own_record(
+    web: Any, browser: Any, tiny: Callable[..., Any], tmp_path: Path
+) -> None:
+    arms = {"gae": {}, "vtrace": {"overrides": {"compute_advantage": "vtrace"}}}
+    file = tmp_path / "matrix.yaml"
+    file.write_text(json.dumps({"name": "matrix", "base": tiny("base"), "arms": arms, "seeds": [7, 8]}))
+    with web.home.start("axiom", "run", str(file), "--json", stdout=subprocess.PIPE) as process:
+        runs = json.loads(process.communicate(timeout=400)[0].splitlines()[-1])["runs"]
+
+    browser.get(web.url + "/assets/variants/train?view=partitions")
+    for key in ("7", "matrix/vtrace"):
+        WebDriverWait(browser, 60).until(lambda b, key=key: key in words(b).splitlines())
+        click(browser, (By.XPATH, f"//*[text()='{key}']"))
+    (of_cell,) = (run for run in runs if (run["variant"], run["seed"]) == ("vtrace", 7))
+    WebDriverWait(browser, 60).until(lambda b: of_cell["instance_name"] in words(b))
+    save(browser, "matrix")
