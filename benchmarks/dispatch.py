@@ -8,15 +8,14 @@ alone, in the same two loops where every step does nothing.
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from statistics import median, quantiles
 from typing import Any
 
 from benchmarks.learning import AGENT, CARTPOLE, Quiet
 from benchmarks.loops import Nothing, by_hand, idle_ops, steps_per_update
 from benchmarks.results import table
+from benchmarks.spread import Spread
 from trainer.algorithm.declaration import train_and_eval
 from trainer.contract import RunDirectory, TrainAndEvalSpec, begin_attempt
 from trainer.contract.declared import declared_ops
@@ -27,26 +26,6 @@ from trainer.engine.witness import Trained, Witness
 ROUNDS, IDLE_ROUNDS, UPDATES, IDLE_UPDATES = 12, 25, 40, 20
 SHORT = {**CARTPOLE, "total_timesteps": UPDATES * CARTPOLE["batch_size"]}
 NAMES = ("pipeline", "by hand")
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A median and the quartiles around it."""
-
-    low: float
-    middle: float
-    high: float
-
-    @classmethod
-    def of(cls, values: list[float]) -> "Spread":
-        """Of at least two values."""
-        low, _, high = quantiles(values, n=4)
-        return cls(low, median(values), high)
-
-    def shown(self, factor: float, digits: int) -> str:
-        """The median and the quartiles, each times `factor`."""
-        low, middle, high = (f"{value * factor:.{digits}f}" for value in (self.low, self.middle, self.high))
-        return f"{middle} ({low}–{high})"
 
 
 class Clock(Quiet):

@@ -77,7 +77,7 @@ class Collector:
             log_probs.append(decision.log_probs)
             rewards[t] = self.envs.rewards
             ends[t] = self.envs.terminated | self.envs.truncated
-            next_values[t] = self._final_values(policy, state)
+            self._value_finals(policy, state, next_values[t])
             self._starts = ends[t].copy()
         self._state = state
         self._chain(policy, values, next_values, ends)
@@ -99,15 +99,15 @@ class Collector:
             self._state = policy.initial_state(self.envs.num_slots).to(self.device)
         return self._state
 
-    def _final_values(self, policy: Policy, state: Tensor) -> NDArray[np.float32]:
-        """V of the final observations of slots that were truncated in this step, else 0."""
-        values = np.zeros(self.envs.num_slots, np.float32)
+    def _value_finals(self, policy: Policy, state: Tensor, values: NDArray[np.float32]) -> None:
+        """Write V of the final observations of slots that were truncated in this step into the zeros `values` (N,)."""
+        if not self.envs.truncated.any():
+            return
         cut = np.flatnonzero(self.envs.truncated & ~self.envs.terminated)
         if len(cut):
             final = self._tensor(self._observe(self.envs.final_observations[cut]))
             inside = torch.zeros(len(cut), dtype=torch.bool, device=self.device)
             values[cut] = policy.value(final, state[:, cut], inside).cpu().numpy()
-        return values
 
     def _chain(
         self,

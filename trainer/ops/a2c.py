@@ -16,4 +16,5 @@ class A2c(LossOp):
 
     def __call__(self, sample: Sample) -> Loss:
         """Compute."""
-        return complete(sample, -(sample.log_probs * sample.advantages).mean())
+        advantages = sample.advantages
+        return complete(sample, -(sample.log_probs.detach() * advantages).mean(), advantages / -len(advantages))

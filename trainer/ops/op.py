@@ -113,34 +113,49 @@ def implementations() -> Mapping[str, Mapping[str, type[Op]]]:
     return found
 
 
-def value_loss(sample: Sample) -> "Tensor":
-    """Mean squared error of values, halved; with `value_clip_coef` the worse of it and of the value kept near."""
-    squared = (sample.values - sample.returns).square()
-    clip = sample.value_clip_coef
+def value_loss(sample: Sample) -> "tuple[Tensor, Tensor]":
+    """Mean squared error of values, halved, and its gradient by the values (B,).
+
+    With `value_clip_coef` the worse of it and of the value kept near; where that is worse, moving on changes nothing.
+    """
+    values = sample.values.detach()
+    error = values - sample.returns
+    squared, clip = error.square(), sample.value_clip_coef
     if clip is not None:
-        kept_near = sample.old_values + (sample.values - sample.old_values).clamp(-clip, clip)
-        squared = squared.maximum((kept_near - sample.returns).square())
-    return 0.5 * squared.mean()
+        moved = values - sample.old_values
+        error_near = sample.old_values + moved.clamp(-clip, clip) - sample.returns
+        squared_near = error_near.square()
+        error = error.where(squared_near <= squared, error_near.masked_fill(moved.abs() > clip, 0.0))
+        squared = squared.maximum(squared_near)
+    return 0.5 * squared.mean(), error / len(error)
 
 
-def complete(sample: Sample, policy: "Tensor", penalty: "Tensor | float" = 0.0) -> Loss:
+def complete(sample: Sample, policy: "Tensor", gradient: "Tensor", penalty: "Tensor | float" = 0.0) -> Loss:
     """The whole loss around a policy loss: `policy + penalty + value_coef * L_V - entropy_coef * E[H]`.
 
+    `gradient` (B,) is that of `policy + penalty` by the log-probabilities, in closed form; autograd has to find none.
     `approx_kl` is `E[(r - 1) - log r]` of the probability ratio r, never negative (Schulman 2020, "Approximating KL
     divergence"); `clipfrac` is the part of the minibatch whose ratio left `1 ± clip_coef`.
     """
-    value, entropy = value_loss(sample), sample.entropy.mean()
+    (value, value_gradient), entropy = value_loss(sample), sample.entropy.detach().mean()
     total = policy + penalty + sample.value_coef * value - sample.entropy_coef * entropy
+    change = _change(sample.log_probs).dot(gradient) + _change(sample.values).dot(sample.value_coef * value_gradient)
+    change = change - _change(sample.entropy).mean() * sample.entropy_coef
     log_ratio = (sample.log_probs - sample.old_log_probs).detach()
-    ratio = log_ratio.exp()
+    off = log_ratio.exp() - 1
     return Loss(
-        total=total,
+        total=total + change,
         policy=policy.detach(),
         value=value.detach(),
-        entropy=entropy.detach(),
-        approx_kl=(ratio - 1 - log_ratio).mean(),
-        clipfrac=((ratio - 1).abs() > sample.clip_coef).float().mean(),
+        entropy=entropy,
+        approx_kl=(off - log_ratio).mean(),
+        clipfrac=(off.abs() > sample.clip_coef).float().mean(),
     )
+
+
+def _change(learned: "Tensor") -> "Tensor":
+    """Zeros whose gradient is that of `learned`."""
+    return learned - learned.detach()
 
 
 def _named(op: type[Op]) -> list[type[Op]]:

@@ -19,7 +19,8 @@ class PpoClip(LossOp):
 
     def __call__(self, sample: Sample) -> Loss:
         """Compute."""
-        ratio = (sample.log_probs - sample.old_log_probs).exp()
-        clipped = ratio.clamp(1 - sample.clip_coef, 1 + sample.clip_coef)
-        surrogate = (ratio * sample.advantages).minimum(clipped * sample.advantages)
-        return complete(sample, -surrogate.mean())
+        ratio = (sample.log_probs.detach() - sample.old_log_probs).exp()
+        gain = ratio * sample.advantages
+        bounded = ratio.clamp(1 - sample.clip_coef, 1 + sample.clip_coef) * sample.advantages
+        gradient = gain.masked_fill(bounded < gain, 0.0) / -len(gain)
+        return complete(sample, -gain.minimum(bounded).mean(), gradient)

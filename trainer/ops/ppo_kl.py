@@ -23,7 +23,8 @@ class PpoKl(LossOp):
 
     def __call__(self, sample: Sample) -> Loss:
         """Compute."""
-        log_ratio = sample.log_probs - sample.old_log_probs
+        log_ratio = sample.log_probs.detach() - sample.old_log_probs
         ratio = log_ratio.exp()
-        kl = (ratio - 1 - log_ratio).mean()
-        return complete(sample, -(ratio * sample.advantages).mean(), penalty=self.beta * kl)
+        penalty = self.beta * (ratio - 1 - log_ratio).mean()
+        gradient = (ratio * (self.beta - sample.advantages) - self.beta) / len(ratio)
+        return complete(sample, -(ratio * sample.advantages).mean(), gradient, penalty)

@@ -98,8 +98,8 @@ class ActorCritic(nn.Module):
         steps, slots = observations.shape[:2]
         flat = observations.flatten(0, 1)
         features, state = self.core(self.trunk(flat).unflatten(0, (steps, slots)), state, starts)
-        seen = features if self.critic is None else self.critic(flat).unflatten(0, (steps, slots))
-        return Judgement(self.head(features), self.head_value(seen).squeeze(-1), state)
+        seen = features if self.critic is None else self.critic(flat)
+        return Judgement(self.head(features), self.head_value(seen).view(steps, slots), state)
 
     @torch.no_grad()
     def act(

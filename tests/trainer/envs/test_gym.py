@@ -44,6 +44,21 @@ def test_every_step_is_what_gymnasium_itself_gives(play) -> None:
     assert played.terminated.any() and played.truncated.any()
 
 
+def test_a_wrapper_of_the_environment_itself_is_stepped_with_it_and_so_is_the_time_limit_around_it(play) -> None:
+    made = gymnasium.envs.registration.EnvSpec(
+        "Doubled-v0",
+        entry_point=lambda: gymnasium.wrappers.TransformReward(gymnasium.make("CartPole-v1"), lambda paid: 2 * paid),
+        max_episode_steps=7,
+    )
+    gymnasium.registry[made.id] = made
+    try:
+        played = play(EnvConfig(id=made.id), num_envs=2, steps=15)
+    finally:
+        del gymnasium.registry[made.id]
+    assert set(played.rewards.ravel().tolist()) == {2.0}
+    assert np.flatnonzero(played.truncated[:, 0]).tolist() == [6, 13]
+
+
 def test_continuous_actions_are_clipped_to_the_box(play) -> None:
     config = EnvConfig(id="Pendulum-v1")
     wild = np.random.default_rng(0).normal(0, 5, (30, 2, 1))

@@ -4,6 +4,8 @@ from math import exp, log
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from trainer.ops.a2c import A2c
 from trainer.ops.op import LossOp
@@ -101,3 +103,46 @@ def test_value_clipping_takes_the_worse_of_both_errors():
     clipped = PpoClip()(sample([1.0, 1.0], [0.0, 0.0], value_clip_coef=0.5, **changes))
     assert clipped.value.item() == pytest.approx(0.5 * (2.25 + 1) / 2)
     assert PpoClip()(sample([1.0, 1.0], [0.0, 0.0], **changes)).value.item() == pytest.approx(0.5 * (0 + 1) / 2)
+
+
+def by_autograd(op: LossOp, given_one: Sample) -> torch.Tensor:
+    """The total as the papers write it: every gradient is autograd's."""
+    ratio = (given_one.log_probs - given_one.old_log_probs).exp()
+    gain, clip = ratio * given_one.advantages, given_one.value_clip_coef
+    bounded = ratio.clamp(1 - given_one.clip_coef, 1 + given_one.clip_coef) * given_one.advantages
+    policy = {
+        "ppo_clip": lambda: -gain.minimum(bounded),
+        "ppo_kl": lambda: -gain + op.beta * (ratio - 1 - ratio.log()),
+        "a2c": lambda: -given_one.log_probs * given_one.advantages,
+    }[op.name]().mean()
+    squared = (given_one.values - given_one.returns).square()
+    if clip is not None:
+        near = given_one.old_values + (given_one.values - given_one.old_values).clamp(-clip, clip)
+        squared = squared.maximum((near - given_one.returns).square())
+    value = 0.5 * squared.mean()
+    return policy + given_one.value_coef * value - given_one.entropy_coef * given_one.entropy.mean()
+
+
+@pytest.mark.parametrize("op", ALL, ids=lambda op: op.name)
+@given(size=st.integers(1, 300), seed=st.integers(0, 2**31), clip=st.sampled_from([None, 0.2]))
+@settings(max_examples=25, deadline=None)
+def test_the_closed_form_of_every_gradient_is_what_autograd_finds(op: LossOp, size: int, seed: int, clip: float | None):
+    generator = torch.Generator().manual_seed(seed)
+    names = ("log_probs", "values", "entropy", "old_log_probs", "old_values", "returns", "advantages")
+    drawn = {name: torch.randn(size, generator=generator) for name in names}
+    drawn["old_log_probs"] = drawn["log_probs"] + 0.3 * drawn["old_log_probs"]
+    learned = [drawn[name].requires_grad_() for name in names[:3]]
+    drawn["old_log_probs"] = drawn["old_log_probs"].detach()
+    coefficients = {"clip_coef": 0.2, "value_clip_coef": clip, "value_coef": 0.7, "entropy_coef": 0.01}
+    given_one = Sample(**drawn, **coefficients)
+    ours, theirs = op(given_one).total, by_autograd(op, given_one)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    for one, other in zip(torch.autograd.grad(ours, learned), torch.autograd.grad(theirs, learned), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("op", ALL, ids=lambda op: op.name)
+def test_a_number_that_is_not_finite_is_not_hidden_from_the_gradient(op: LossOp):
+    given_one = sample([1.0, 1.0], [1.0, float("nan")])
+    op(given_one).total.backward()
+    assert given_one.log_probs.grad is not None and given_one.log_probs.grad.isnan().any()
