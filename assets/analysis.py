@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assets.report import RunRecord, run_report
 from assets.results import results_csv, results_markdown
 from trainer.contract import Manifest, Refused, RunDirectory, TrainAndEvalSpec
+
+if TYPE_CHECKING:
+    from assets.report import RunRecord
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class AnalyzeJob:
 
     def analyze(self) -> dict[str, str | bytes]:
         """The report, each of its figures and animations as a file, and the results as tables."""
+        from assets.report import run_report
+
         report = run_report(self._record())
         results = self.evaluate.eval_results
         return {
@@ -39,7 +43,9 @@ class AnalyzeJob:
             "report.html": report.page(self.folder),
         }
 
-    def _record(self) -> RunRecord:
+    def _record(self) -> "RunRecord":
+        from assets.report import RunRecord
+
         spec = TrainAndEvalSpec.accept(self.evaluate.spec)
         stages = (self.train, self.evaluate, self.trained_in, self.evaluated_in)
         return RunRecord(self.title, spec, self.rows, *stages, self.notes)

@@ -12,7 +12,6 @@ from assets.analysis import AnalyzeJob
 from assets.code_version import trainer_code_version
 from assets.inline import inline_picture
 from assets.overridden import resource_keys, with_chosen_ops
-from assets.report.record import read_rows
 from assets.shape import ALONE, Shape
 from assets.stage import OWNERS, OfRun, finished, materialization, open_stage
 from resources.in_process_compute import functions_of, hooks_of
@@ -172,6 +171,8 @@ def _files(analysis: Analysis, compute: Any, found: dict[str, Any]) -> Mapping[s
 
 
 def _job(analysis: Analysis) -> AnalyzeJob:
+    from assets.report.record import read_rows
+
     trained, evaluated = analysis.trained, analysis.evaluated
     rows, notes = read_rows(trained.run_directory.metrics_file)
     return AnalyzeJob(

@@ -9,6 +9,8 @@ from benchmarks.launching import launching
 from benchmarks.learning import learning
 from benchmarks.loading import loading
 from benchmarks.main_job import main_job
+from benchmarks.orchestration import orchestration
+from benchmarks.peers import peers
 from benchmarks.results import keep
 from benchmarks.runs import runs
 from benchmarks.statistics import statistics
@@ -16,6 +18,7 @@ from benchmarks.tracking import tracking
 
 BENCHMARKS: dict[str, Callable[[], str]] = {
     "loading": loading,
+    "orchestration": orchestration,
     "dispatch": dispatch,
     "digests": digests,
     "statistics": statistics,
@@ -24,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
     "launching": launching,
     "main_job": main_job,
     "learning": learning,
+    "peers": peers,
 }
 
 

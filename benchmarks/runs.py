@@ -1,4 +1,4 @@
-"""What listing, filtering and comparing runs costs, in a home of 100 runs and in one of 10,000.
+"""What listing, filtering, comparing and launching runs costs, in a home of 100 runs and in one of 10,000.
 
 CPU time, that of commands from the shell included: other processes' work is not in it.
 """
@@ -6,13 +6,14 @@ CPU time, that of commands from the shell included: other processes' work is not
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import islice, pairwise, product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,16 +24,19 @@ from dagster._core.utils import make_new_run_id
 from typer.testing import CliRunner
 
 from assets.launchpad import run_config_of
-from axiom_dagster import InProcessCompute, RunHandle, TrainAndEvalExperiment
+from axiom_dagster import InProcessCompute, RunHandle, TrainAndEvalExperiment, Variants, VariantsExperiment
 from axiom_dagster.cli.app import app
 from benchmarks.results import table
 from resources.home import dagster_instance
 from resources.manifest_store import INSTANCE_NAME_TAG
-from trainer.contract import TrainAndEvalSpec
+from resources.matrix import EXPERIMENT_TAG, SEED_TAG, VARIANT_TAG
+from trainer.contract import TrainAndEvalSpec, save_experiment_spec
 
 SIZES, ROUNDS = (100, 10_000), 9
 STAGES = ("train", "evaluate", "analyze")
 SEEDS, EXPERIMENTS = 5, 20
+COMPARED, ARMS = "compared", ("one", "other")
+LAUNCHED = 6
 OVERRIDES = ("train.compute_advantage=vtrace", "train.compute_loss=a2c")
 SPEC = {
     "trainer": {
@@ -69,6 +73,8 @@ def runs() -> str:
         for home, size in zip(homes, SIZES, strict=True):
             fill(home, size)
         columns = [_milliseconds(home) for home in homes]
+        for column, milliseconds in zip(columns, _queued(homes), strict=True):
+            column["put a run into the queue, in turns"] = milliseconds
     rows = [
         (name, *(f"{column[name]:,.0f} ms" for column in columns), f"{columns[1][name] / columns[0][name]:.2f}")
         for name in columns[0]
@@ -92,6 +98,19 @@ def fill(home: Path, size: int) -> None:
                 file = home / "runs" / run.tags[INSTANCE_NAME_TAG] / stage / "manifest.json"
                 file.parent.mkdir(parents=True)
                 file.write_text(text.replace(real.instance_name, run.tags[INSTANCE_NAME_TAG]))
+        for variant, seed in product(ARMS, range(SEEDS)):
+            _add_compared(storage, home, real.instance_name, variant, seed)
+
+
+def _add_compared(storage: SqliteRunStorage, home: Path, real: str, variant: str, seed: int) -> None:
+    """A run of the experiment that is compared: the real one's directory, with another seed."""
+    name, run_id = f"{COMPARED}-{variant}-{seed}", make_new_run_id()
+    shutil.copytree(home / "runs" / real, home / "runs" / name)
+    save_experiment_spec(
+        TrainAndEvalSpec.accept({**SPEC, "controls": {"seed": seed}}), home / "runs" / name / "run.yaml"
+    )
+    tags = {EXPERIMENT_TAG: COMPARED, VARIANT_TAG: variant, SEED_TAG: str(seed), INSTANCE_NAME_TAG: name}
+    storage.add_run(dg.DagsterRun("train_and_eval", run_id=run_id, status=dg.DagsterRunStatus.SUCCESS, tags=tags))
 
 
 def _run(number: int, config: Mapping[str, Any]) -> dg.DagsterRun:
@@ -120,6 +139,7 @@ def _milliseconds(home: Path) -> dict[str, float]:
     commands = {
         "`axiom runs`": ("runs",),
         **{f"`axiom runs`, of one {name}": ("runs", *words) for name, words in filters.items()},
+        f"`axiom compare`, of {len(ARMS) * SEEDS} runs, with its page": ("compare", COMPARED),
         "`axiom diff`, by names": ("diff", _name(home, a), _name(home, b)),
         "`axiom diff`, by the beginnings of ids": ("diff", a.run_id[:12], b.run_id[:12]),
     }
@@ -129,6 +149,25 @@ def _milliseconds(home: Path) -> dict[str, float]:
         "`python -c 'import dagster'`, for comparison": _median(lambda: _shell(home, "python", "-c", "import dagster")),
     }
     return alone | started
+
+
+def _queued(homes: Sequence[Path]) -> list[float]:
+    """Milliseconds that a run takes to be put into the queue of each home, the homes taking turns."""
+    times: list[list[float]] = [[] for _ in homes]
+    for number in range(ROUNDS):
+        for home, each in zip(homes, times, strict=True):
+            each.extend(_launch(home, number))
+    return [median(each) for each in times]
+
+
+def _launch(home: Path, number: int) -> list[float]:
+    """Of the runs of an experiment that is launched; its first one, which makes what the others use, is left out."""
+    grid = {"trainer.optimizer.learning_rate": [1e-3, 2e-3]}
+    declared = {"name": f"launched_{number}", "base": "quick", "grid": grid, "seeds": range(LAUNCHED // 2)}
+    with _using(home):
+        experiment, times = VariantsExperiment(Variants.accept(declared)).prepare(), list[float]()
+        assert experiment.launch(told=lambda _: times.append(_cpu_seconds())) == LAUNCHED
+    return [(after - before) * 1e3 for before, after in pairwise(times)]
 
 
 def _name(home: Path, run: RunHandle) -> str:

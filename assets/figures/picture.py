@@ -27,6 +27,7 @@ class Picture:
     name: str
     alt: str
     draw: Callable[[Theme], "Figure"]
+    _drawn: "dict[Theme, Figure]" = field(default_factory=lambda: {}, repr=False, compare=False)
     _written: dict[str, bytes] = field(default_factory=dict[str, bytes], repr=False, compare=False)
 
     def png(self, theme: Theme = LIGHT) -> bytes:
@@ -36,7 +37,7 @@ class Picture:
 
         buffer = BytesIO()
         with _settings(theme):
-            canvas = FigureCanvasAgg(self.draw(theme))
+            canvas = FigureCanvasAgg(self._figure(theme))
             canvas.draw()
             picture = Image.frombytes("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba()))
         picture.convert("RGB").quantize(256).save(buffer, format="png", optimize=True)
@@ -56,8 +57,15 @@ class Picture:
 
         buffer = BytesIO()
         with _settings(LIGHT):
-            FigureCanvasSVG(self.draw(LIGHT)).print_svg(buffer, metadata={"Date": None, "Creator": None})
+            FigureCanvasSVG(self._figure(LIGHT)).print_svg(buffer, metadata={"Date": None, "Creator": None})
         return buffer.getvalue()
+
+    def _figure(self, theme: Theme) -> "Figure":
+        """Drawn once, for whatever is written of it in whatever order: an SVG leaves another resolution behind."""
+        if theme not in self._drawn:
+            self._drawn[theme] = self.draw(theme)
+        self._drawn[theme].dpi = DOTS_PER_INCH
+        return self._drawn[theme]
 
     def files(self) -> dict[str, bytes]:
         """The figure as files: PNG, SVG, and the SVG for dark pages."""

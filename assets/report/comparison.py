@@ -5,10 +5,11 @@ The numbers are those of `assets.statistics`, which is loaded when something is 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from assets.measure import LEVEL, REWARD, Better
 from assets.report.comparison_notes import notes_of, other_changes_note
-from assets.report.metric import REWARD, Scores, scores_of
+from assets.report.metric import Scores, scores_of
 from assets.report.pairing import pairs_of, same_simulation
 from assets.report.variants import Variant, value_words
 from trainer.contract import Manifest, Refused
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from assets.statistics.effects import Effect
     from assets.statistics.estimates import Estimate
     from assets.statistics.verdicts import Verdict
-
-LEVEL = 0.05
-Better = Literal["higher", "lower"]
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.measure import REWARD
 from assets.report.comparison import is_grid
-from assets.report.metric import REWARD, metrics_of
+from assets.report.metric import metrics_of
 from assets.report.record import RunRecord, read_record
 from assets.report.variants import Variant
 from assets.run_tags import variant_of

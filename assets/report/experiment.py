@@ -5,10 +5,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.report.comparison import LEVEL, Better, Comparison, compared
+from assets.measure import LEVEL, REWARD, Better
+from assets.report.comparison import Comparison, compared
 from assets.report.comparison_page import page_of
 from assets.report.comparison_runs import Found, refuse_more_than_one_factor, refuse_unknown_metric, runs_of
-from assets.report.metric import REWARD
 from trainer.contract import Refused, write_text
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from math import fsum, isfinite
 
+from assets.measure import REWARD
 from assets.report.record import RunRecord
 from assets.report.variants import Variant
 from trainer.contract import SimulationResult
 
-REWARD = "reward"
 TRAINING = "training"
 Scores = Mapping[str, Mapping[int, float]]
 

@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ENGINE = ("torch", "gymnasium", "mettagrid", "wandb")
+MOST_MODULES = 150  # Of ours, loaded with the definitions.
 BLOCK = """
 import sys
 class Wall:
@@ -36,9 +37,22 @@ def test_the_packages_that_are_loaded_are_ours():
         assert Path(found) == ROOT / package / "__init__.py"
 
 
-def test_loading_the_definitions_loads_nothing_heavy():
-    loaded = set(interpreter("import sys, axiom_dagster.definitions; print(*sys.modules)").split())
+@pytest.fixture(scope="module")
+def loaded() -> set[str]:
+    """The names of all modules that are there once the definitions are."""
+    return set(interpreter("import sys, axiom_dagster.definitions; print(*sys.modules)").split())
+
+
+def test_loading_the_definitions_loads_nothing_heavy(loaded):
     assert loaded & {*ENGINE, "sky", "matplotlib", "scipy"} == set()
+
+
+def test_loading_the_definitions_loads_only_what_a_definition_needs(loaded):
+    assert loaded & {"numpy", "PIL", "jinja2", "requests", "rich", "typer", "optuna", "omegaconf"} == set()
+    later = ("assets.report", "assets.figures", "assets.replays", "assets.statistics", "axiom_dagster.cli")
+    assert [name for name in loaded if name.startswith(later)] == []
+    ours = {name for name in loaded if name.startswith(("axiom_dagster", "assets", "resources", "trainer"))}
+    assert len(ours) <= MOST_MODULES, "each more makes every code server, run and command start later"
 
 
 @pytest.mark.parametrize("package", ["axiom_dagster", "assets", "resources"])

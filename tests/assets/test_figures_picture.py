@@ -60,6 +60,20 @@ def test_a_figure_drawn_twice_has_the_same_bytes(name: str) -> None:
     assert one_png == other.png(DARK) != one.png(LIGHT)
 
 
+@pytest.mark.parametrize("name", ["evaluation", "health"])
+def test_a_figure_is_drawn_once_and_is_the_same_in_whatever_order_it_is_written(name: str) -> None:
+    drawn, given = list[Theme](), FIGURES[name]()
+
+    def draw(theme: Theme) -> Any:
+        drawn.append(theme)
+        return given.draw(theme)
+
+    png_first, svg_first = Picture("one", "", draw), Picture("other", "", draw)
+    files = [*png_first.files().values()]
+    assert [svg_first.svg(), svg_first.png()] == [files[1], files[0]]
+    assert drawn == [LIGHT, LIGHT]
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_dark_svg_keeps_the_shapes_and_has_no_light_color_left(name: str) -> None:
     picture = FIGURES[name]()

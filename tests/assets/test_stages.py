@@ -63,10 +63,21 @@ def name_of(result: dg.ExecuteInProcessResult, stage: str = "train") -> str:
     return metadata(result, stage)["instance_name"]
 
 
-def test_three_stages_share_a_directory_and_chain_their_digests(instance: dg.DagsterInstance, home: Path) -> None:
-    result = run(instance)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[dg.ExecuteInProcessResult, RunDirectory]:
+    """A run of all stages and its directory, for tests that change nothing."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+        patch.setenv("AXIOM_HOME", str(home))
+        result = run(instance)
+    return result, RunDirectory(home / "runs" / name_of(result))
+
+
+def test_three_stages_share_a_directory_and_chain_their_digests(
+    finished: tuple[dg.ExecuteInProcessResult, RunDirectory],
+) -> None:
+    result, directory = finished
     assert result.success
-    directory = RunDirectory(home / "runs" / name_of(result))
     train, evaluate, analyze = (read_manifest(directory.manifest_file(s)) for s in ("train", "evaluate", "analyze"))
     assert evaluate.parents == {"train": train.digest}
     assert analyze.parents == {"train": train.digest, "evaluate": evaluate.digest}
@@ -75,8 +86,10 @@ def test_three_stages_share_a_directory_and_chain_their_digests(instance: dg.Dag
     assert name_of(result).startswith("quick-20") and name_of(result).endswith(result.run_id[:6])
 
 
-def test_a_materialization_is_the_manifest_on_disk(instance: dg.DagsterInstance) -> None:
-    result = run(instance)
+def test_a_materialization_is_the_manifest_on_disk(
+    finished: tuple[dg.ExecuteInProcessResult, RunDirectory],
+) -> None:
+    result, _ = finished
     for stage in CHECKS:
         found = metadata(result, stage)
         manifest = read_manifest(Path(found["manifest_file"]))
@@ -88,8 +101,8 @@ def test_a_materialization_is_the_manifest_on_disk(instance: dg.DagsterInstance)
     assert metadata(result, "analyze")["learning_curve"].startswith("![learning_curve](data:image/png;base64,")
 
 
-def test_analysis_leaves_pictures_and_tables(instance: dg.DagsterInstance, home: Path) -> None:
-    folder = home / "runs" / name_of(run(instance)) / "analyze"
+def test_analysis_leaves_pictures_and_tables(finished: tuple[dg.ExecuteInProcessResult, RunDirectory]) -> None:
+    folder = finished[1].stage("analyze")
     figures = ("evaluation", "exposure", "health", "learning_curve", "throughput")
     pictures = {f"{name}{ending}" for name in figures for ending in (".png", ".svg", "_dark.svg")}
     others = {"code_files.json", "manifest.json", "report.html", "results.csv", "results.md"}
@@ -99,7 +112,7 @@ def test_analysis_leaves_pictures_and_tables(instance: dg.DagsterInstance, home:
 
 
 def test_a_run_is_tagged_when_its_first_stage_starts(instance: dg.DagsterInstance) -> None:
-    result = run(instance, seed=5)
+    result = run(instance, "train", seed=5)
     tags = instance.get_run_by_id(result.run_id).tags
     assert (tags["axiom/experiment"], tags["axiom/seed"]) == ("quick", "5")
     assert tags["axiom/instance_name"] == name_of(result)
@@ -115,8 +128,8 @@ def test_a_stage_alone_takes_the_latest(instance: dg.DagsterInstance) -> None:
 
 
 def test_a_stage_alone_takes_the_one_that_is_named(instance: dg.DagsterInstance) -> None:
-    named = run(instance, seed=3)
-    run(instance, seed=4)
+    named = run(instance, "train", "evaluate", seed=3)
+    run(instance, "train", "evaluate", seed=4)
     config = {"ops": {"analyze": {"config": {"of_run": name_of(named)}}}}
     alone = run(instance, "analyze", run_config=config)
     assert metadata(alone, "analyze")["reward"] == 3
@@ -140,7 +153,7 @@ def test_a_manifest_changed_since_it_was_recorded_is_refused(instance: dg.Dagste
 
 
 def test_an_analysis_of_a_new_training_with_an_old_evaluation_is_refused(instance: dg.DagsterInstance) -> None:
-    run(instance, seed=1)
+    run(instance, "train", "evaluate", seed=1)
     assert "of another training" in failure(run(instance, "train", "analyze", seed=2))
 
 
@@ -163,7 +176,7 @@ def test_the_same_result_has_the_same_data_version(instance: dg.DagsterInstance,
         manifest = read_manifest(Path(metadata(result, stage)["manifest_file"]))
         return materialization(manifest, RunDirectory(home / "runs" / name_of(result))).data_version
 
-    one, two, other = run(instance, seed=1), run(instance, seed=1), run(instance, seed=2)
+    one, two, other = (run(instance, "train", "evaluate", seed=seed) for seed in (1, 1, 2))
     for stage in ("train", "evaluate"):
         assert version(stage, one) == version(stage, two) != version(stage, other)
 
@@ -189,19 +202,20 @@ def checked(instance: dg.DagsterInstance, stage: str) -> dict[str, tuple[bool, s
     return check_results(only.execute_in_process(instance=instance, raise_on_error=False))
 
 
-def test_checks_pass_on_what_was_just_made(instance: dg.DagsterInstance) -> None:
-    results = check_results(run(instance))
+def test_checks_pass_on_what_was_just_made(finished: tuple[dg.ExecuteInProcessResult, RunDirectory]) -> None:
+    results = check_results(finished[0])
     assert sorted(results) == sorted(f"{stage}.{name}" for stage, checks in CHECKS.items() for name in checks)
     assert all(passed for passed, _ in results.values())
 
 
 def test_a_tampered_checkpoint_is_found_by_both_stages(instance: dg.DagsterInstance, home: Path) -> None:
-    checkpoint = RunDirectory(home / "runs" / name_of(run(instance))).checkpoints / "final.pt"
+    directory = RunDirectory(home / "runs" / name_of(run(instance, "train", "evaluate")))
+    checkpoint = directory.checkpoints / "update_000003.pt"
     checkpoint.write_text(checkpoint.read_text().replace("seed", "tree"))
     for name, stage in (("manifest_is_whole", "train"), ("digest_chain_holds", "evaluate")):
         passed, why = checked(instance, stage)[f"{stage}.{name}"]
         assert not passed
-        assert "final.pt: is sha256:" in why
+        assert "update_000003.pt: is sha256:" in why
 
 
 def test_a_missing_and_a_shortened_file_are_told_apart(instance: dg.DagsterInstance, home: Path) -> None:
@@ -215,14 +229,14 @@ def test_a_missing_and_a_shortened_file_are_told_apart(instance: dg.DagsterInsta
 
 
 def test_a_loss_that_is_not_finite_is_found_with_its_line(instance: dg.DagsterInstance, home: Path) -> None:
-    metrics = RunDirectory(home / "runs" / name_of(run(instance))).metrics_file
+    metrics = RunDirectory(home / "runs" / name_of(run(instance, "train"))).metrics_file
     metrics.write_text(metrics.read_text() + json.dumps({"update": 4, "losses/policy_loss": float("nan")}) + "\n")
     passed, why = checked(instance, "train")["train.returns_are_finite"]
     assert (passed, why) == (False, "metrics.jsonl line 4: losses/policy_loss = nan")
 
 
 def test_a_mean_that_is_not_of_its_episodes_is_found(instance: dg.DagsterInstance) -> None:
-    path = Path(metadata(run(instance), "evaluate")["manifest_file"])
+    path = Path(metadata(run(instance, "train", "evaluate"), "evaluate")["manifest_file"])
     path.write_text(path.read_text().replace('"mean_reward": 1.0', '"mean_reward": 7.0'))
     manifest = read_manifest(path)
     problems = EVALUATE_CHECKS["returns_are_finite"](recorded(manifest, path))

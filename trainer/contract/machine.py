@@ -4,7 +4,7 @@ import os
 import platform
 import socket
 from functools import cache
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from trainer.contract.provenance import Environment
@@ -22,8 +22,19 @@ def describe_machine() -> Environment:
         cpu=_line_of(Path("/proc/cpuinfo"), "model name"),
         cpu_count=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_bytes=_memory_bytes(),
-        packages=dict(sorted((found.name.lower(), found.version) for found in distributions())),
+        packages=dict(sorted(_package(found) for found in distributions())),
     )
+
+
+def _package(found: Distribution) -> tuple[str, str]:
+    """Its name in small letters and its version: two lines at the top, without parsing the long text below them."""
+    said: dict[str, str] = {}
+    for line in (found.read_text("METADATA") or "").splitlines():
+        key, _, value = line.partition(": ")
+        said.setdefault(key, value.strip())
+        if {"Name", "Version"} <= said.keys():
+            return said["Name"].lower(), said["Version"]
+    return found.name.lower(), found.version
 
 
 def _memory_bytes() -> int | None:

@@ -17,7 +17,8 @@ NUMBERS: tuple[Any, ...] = (int, float)
 class FrozenModel(BaseModel):
     """Plain immutable data. Unknown keys, NaN and infinities are refused; `long_names` maps aliases to fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    # Built when first used: who loads the definitions validates with few of these models.
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True)
     long_names: ClassVar[Mapping[str, str]] = {}
 
     @model_validator(mode="before")

@@ -51,7 +51,7 @@ def reporter() -> KeptWords:
     return KeptWords()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small():
     """A CartPole spec that trains in a second, with changes laid over it."""
 

@@ -6,12 +6,13 @@ import shutil
 import pytest
 import torch
 
-from trainer.contract import Refused, RunDirectory, file_digest, read_manifest
+from trainer.contract import Refused, RunDirectory, begin_run, file_digest, read_manifest
 from trainer.contract.resume import begun_files, read_begun
 from trainer.engine.checkpoint import load_checkpoint, saved_checkpoints, weights_digest
 from trainer.engine.digests import read_digests
 from trainer.engine.verify import verify
 from trainer.entry import run_stage
+from trainer.reporters import SilentReporter
 from trainer.stopping import Cancelled
 
 HALF, WHOLE = 1024, 2048
@@ -61,10 +62,19 @@ def metrics_of(run: RunDirectory) -> list[dict[str, float]]:
     return [{name: value for name, value in line.items() if name not in CLOCKED} for line in lines]
 
 
+@pytest.fixture(scope="module")
+def half_trained(small, tmp_path_factory):
+    """A run of four updates, trained once."""
+    run = RunDirectory(tmp_path_factory.mktemp("once") / "half")
+    begin_run(segmented(small, HALF), run)
+    run_stage("train", run, SilentReporter())
+    return run
+
+
 @pytest.fixture
-def half(small, trained):
-    """A run of four updates."""
-    return trained(segmented(small, HALF), "half")[0]
+def half(half_trained, tmp_path):
+    """A copy of that run, for the test to do with as it likes."""
+    return RunDirectory(shutil.copytree(half_trained.path, tmp_path / "half"))
 
 
 def begun_with(run: RunDirectory, **asked):

@@ -6,14 +6,25 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 
 import pytest
 import torch
 
-from trainer.contract import Refused, RunDirectory, Superseded, attempts, begin_attempt, begin_run, read_manifest
+from trainer.contract import (
+    Manifest,
+    Refused,
+    RunDirectory,
+    Superseded,
+    attempts,
+    begin_attempt,
+    begin_run,
+    read_manifest,
+)
 from trainer.engine.checkpoint import load_checkpoint, saved_checkpoints
 from trainer.engine.digests import read_digests
 from trainer.entry import run_stage
+from trainer.reporters import SilentReporter
 from trainer.stopping import Cancelled
 
 CLOCKED = ("seconds", "charts/SPS")
@@ -58,12 +69,26 @@ def metrics_of(run: RunDirectory) -> list[dict[str, float]]:
     return [{name: value for name, value in line.items() if name not in CLOCKED} for line in lines]
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(small, tmp_path_factory):
+    """The training of each way that is never stopped, once for all that are held against it."""
+
+    @cache
+    def make(way: str) -> tuple[RunDirectory, Manifest]:
+        run = RunDirectory(tmp_path_factory.mktemp("uninterrupted") / "whole")
+        begin_run(segmented(small, **WAYS[way]), run)
+        return run, run_stage("train", run, SilentReporter())
+
+    return make
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("after", [1, 2, 3, 8])
-def test_a_training_that_was_stopped_and_resumed_equals_one_that_was_not(way, after, small, start, trained, reporter):
-    spec = segmented(small, **WAYS[way])
-    whole, never_stopped = trained(spec, "whole")
-    run = start(spec, "stopped")
+def test_a_training_that_was_stopped_and_resumed_equals_one_that_was_not(
+    way, after, uninterrupted, small, start, reporter
+):
+    whole, never_stopped = uninterrupted(way)
+    run = start(segmented(small, **WAYS[way]), "stopped")
     with pytest.raises(Cancelled):
         run_stage("train", run, Interrupted(after))
     manifest = run_stage("train", run, reporter)
