@@ -1,6 +1,7 @@
 """`axiom sweep`: searches a space for the best spec, trial by trial, or only shows how it would; it decides nothing."""
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,15 +61,14 @@ def _read(source: str) -> "Sweep":
 
 def _answer(search: "Search", folder: Path, *, as_json: bool) -> None:
     """All trials once more, why it ended, where things are; exit code 1 where no trial succeeded or too many failed."""
+    from axiom_dagster.sweeps.ending import has_lost
     from axiom_dagster.sweeps.figures import write_pictures
-    from axiom_dagster.sweeps.search import MOST_FAILED_IN_A_ROW
 
     pictures, best = write_pictures(search, folder), search.best
     _show_ended(search, folder, pictures, to_stderr=as_json)
     if as_json:
         answer_json({**plain_search(search), "best_file": str(folder / "best.yaml") if best else None})
-    failed = [trial.ended is not None and trial.ended.status == "failed" for trial in search.trials]
-    if best is None or all(failed[-MOST_FAILED_IN_A_ROW:]):
+    if best is None or has_lost(search):
         raise typer.Exit(FAILED)
 
 
@@ -82,16 +82,17 @@ def plain_search(search: "Search") -> dict[str, Any]:
         "agent_steps": search.used_agent_steps,
         "dollars": search.used_dollars if search.sweep.budget.dollars_per_hour else None,
         "best": best.name if best else None,
-        "trials": [_plain(trial) for trial in search.trials],
+        "trials": [_plain(search, trial) for trial in search.trials],
     }
 
 
-def _plain(trial: "Trial") -> dict[str, Any]:
+def _plain(search: "Search", trial: "Trial") -> dict[str, Any]:
     ended = trial.ended
-    how: dict[str, Any] = {"status": "open", "value": None, "agent_steps": 0, "seconds": 0.0, "why": ""}
+    how: dict[str, Any] = {"status": "open", "value": None, "agent_steps": 0, "seconds": 0.0, "why": "", "run": ""}
     if ended is not None:
         how = ended.model_dump(mode="json", include=set(how))
-    return {"trial": trial.name, "params": dict(trial.params), **how}
+    origin = None if trial.origin is None else search.trials[trial.origin].name
+    return {"trial": trial.name, "params": dict(trial.params), "origin": origin, **how}
 
 
 def _show_ended(search: "Search", folder: Path, pictures: list[Path], *, to_stderr: bool) -> None:
@@ -111,5 +112,18 @@ def _show_ended(search: "Search", folder: Path, pictures: list[Path], *, to_stde
         console.print(f"{'ended':<10} {search.stopped.why}", markup=False)
     if search.best is not None:
         console.print(f"{'best':<10} axiom run {shlex.quote(str(folder / 'best.yaml'))}", markup=False)
+        for label, words in _beside_best(folder):
+            console.print(f"{label:<10} {words}", markup=False)
     for picture in pictures:
         console.print(f"{'picture':<10} {picture}", markup=False)
+
+
+def _beside_best(folder: Path) -> Iterator[tuple[str, str]]:
+    """What else there is of the best trial: where its values came from, and what would show that it is better."""
+    from axiom_dagster.sweeps.against_base import FILE, commands
+    from axiom_dagster.sweeps.export import LINEAGE
+
+    if (folder / LINEAGE).is_file():
+        yield "lineage", str(folder / LINEAGE)
+    if (folder / FILE).is_file():
+        yield "verdict", " && ".join(commands(folder / FILE))

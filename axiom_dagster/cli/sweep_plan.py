@@ -1,15 +1,15 @@
 """`axiom sweep --no-launch`: the space, the first trials, the budget, how far it is; nothing is written or launched."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from axiom_dagster.cli.answer import answer_json
 from axiom_dagster.cli.sweep_table import describe
+from axiom_dagster.sweeps.beginning import first_trials
 from axiom_dagster.sweeps.figures import short_names
 from axiom_dagster.sweeps.journal import Asked, read_journal
 from axiom_dagster.sweeps.pruning import rungs
-from axiom_dagster.sweeps.sampling import Sampling
 from axiom_dagster.sweeps.search import steps_of
 from trainer.contract.space import Choices, Dimension, number_at
 
@@ -26,9 +26,15 @@ def show_plan(experiment: "SweepExperiment", command: str, *, as_json: bool) -> 
     """What would be tried, as text or as one JSON object."""
     sweep = experiment.sweep
     begun = sum(isinstance(entry, Asked) for entry in read_journal(experiment.folder))
-    first, most = first_trials(sweep), most_agent_steps(sweep)
+    first, most = first_trials(sweep, SHOWN), most_agent_steps(sweep)
     if as_json:
-        plain = {"launched": False, "sweep": sweep.name, "points": sweep.size, "begun": begun, "first": first}
+        plain = {
+            "launched": False,
+            "sweep": sweep.name,
+            "points": sweep.size,
+            "begun": begun,
+            "first": [*first.values()],
+        }
         answer_json({**plain, "most_agent_steps": most, "local_command": command})
         return
     from axiom_dagster.summary import wide_console
@@ -37,32 +43,23 @@ def show_plan(experiment: "SweepExperiment", command: str, *, as_json: bool) -> 
     typer.echo(
         f"\n# {sweep.direction} {sweep.metric}; {_searched(sweep)}\n# {_pruned(sweep)}\n# budget: {_budget(sweep)}"
     )
-    for number, params in enumerate(first):
-        typer.echo(f"trial-{number:04d}  {describe(params)}")
+    for name, params in first.items():
+        typer.echo(f"{name}  {describe(params)}")
     typer.echo(f"\n# {f'{begun} trials have begun; this goes on' if begun else 'to run it on this machine'}\n{command}")
-
-
-def first_trials(sweep: "Sweep") -> list[dict[str, Any]]:
-    """The first trials, as far as they depend on no result."""
-    bounds = [SHOWN, sweep.budget.runs, sweep.size]
-    if sweep.sampler.type in ("tpe", "cma_es"):
-        bounds.append(sweep.sampler.startup_trials)
-    sampling, found = Sampling(sweep), list[dict[str, Any]]()
-    for _ in range(min(bound for bound in bounds if bound is not None)):
-        found.append(sampling.ask())
-        sampling.tell("failed", None)
-    return found
 
 
 def most_agent_steps(sweep: "Sweep") -> int | None:
     """What all trainings together have at most; none where only money bounds them."""
-    whole, budget = steps_of(sweep.base), sweep.budget
-    runs = min((each for each in (budget.runs, _points(sweep)) if each is not None), default=None)
-    known = [each for each in (None if runs is None else runs * whole, budget.agent_steps) if each is not None]
+    each = sweep.population.interval if sweep.population else steps_of(sweep.base)
+    runs = min((bound for bound in (sweep.budget.runs, _most_runs(sweep)) if bound is not None), default=None)
+    known = [bound for bound in (None if runs is None else runs * each, sweep.budget.agent_steps) if bound is not None]
     return min(known, default=None)
 
 
-def _points(sweep: "Sweep") -> int | None:
+def _most_runs(sweep: "Sweep") -> int | None:
+    """How many there are without a budget; none: infinitely many."""
+    if sweep.population is not None:
+        return sweep.population.members * sweep.population.generations(sweep.base)
     return sweep.size if sweep.sampler.type == "grid" else None
 
 
@@ -84,10 +81,19 @@ def _words(path: str, each: Dimension) -> str:
 
 def _searched(sweep: "Sweep") -> str:
     points = "infinitely many points" if sweep.size is None else f"{sweep.size:,} points"
+    if population := sweep.population:
+        generations = f"{population.generations(sweep.base)} generations of {population.interval:,} agent-steps"
+        return f"{population.members} members over {points}, {generations}, seed {sweep.sampler.seed}"
     return f"{sweep.sampler.type} over {points}, seed {sweep.sampler.seed}"
 
 
 def _pruned(sweep: "Sweep") -> str:
+    if population := sweep.population:
+        factors = " or ".join(f"{factor:g}" for factor in population.factors)
+        return (
+            f"after each generation the worst {population.replaced} of {population.members} go on from the best "
+            f"{population.replaced}, each value times {factors}, or drawn anew ({population.resample:.0%})"
+        )
     looks = rungs(sweep.pruner, steps_of(sweep.base), 0)
     if not looks:
         return f"no trial is stopped early; each trains {steps_of(sweep.base):,} agent-steps"

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from axiom_dagster.cli.answer import say
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from axiom_dagster.variants.standing import Standing
 
+    Standings = Mapping[str, Standing]
+
 MARKS = {"succeeded": "✓", "failed": "✗", "pruned": "◌"}
 COLORS = {**STATUS_COLORS, "pruned": "yellow"}
 FRAMES_PER_SECOND = 4
@@ -28,8 +31,8 @@ ROOM = 5  # Lines of the terminal that are not a trial's.
 class Shown(Protocol):
     """Takes how far the sweep is."""
 
-    def take(self, search: Search, standing: "Standing | None") -> None:
-        """The sweep as it is now, and the run that is under way."""
+    def take(self, search: Search, standings: "Standings") -> None:
+        """The sweep as it is now, and the runs that are under way, by their trials' names."""
         ...
 
 
@@ -39,7 +42,7 @@ class Lines:
     def __init__(self) -> None:
         self._said: set[str] = set()
 
-    def take(self, search: Search, standing: "Standing | None") -> None:
+    def take(self, search: Search, standings: "Standings") -> None:
         """Say what is new."""
         for trial in search.trials:
             for line in _lines(search, trial):
@@ -53,11 +56,11 @@ class Display:
 
     def __init__(self, console: "Console") -> None:
         self._console = console
-        self._now: tuple[Search, Standing | None] | None = None
+        self._now: tuple[Search, Standings] | None = None
 
-    def take(self, search: Search, standing: "Standing | None") -> None:
+    def take(self, search: Search, standings: "Standings") -> None:
         """Draw this from now on."""
-        self._now = search, standing
+        self._now = search, standings
 
     def __rich__(self) -> "RenderableType":
         """The picture of now."""
@@ -65,9 +68,9 @@ class Display:
 
         if self._now is None:
             return ""
-        search, standing = self._now
+        search, standings = self._now
         last = search.trials[-max(1, self._console.height - ROOM) :]
-        return Group(title(search), trials_table(search, last, standing))
+        return Group(title(search), trials_table(search, last, standings))
 
 
 def title(search: Search) -> "Text":
@@ -85,19 +88,19 @@ def title(search: Search) -> "Text":
     return Text.assemble(*parts)
 
 
-def trials_table(search: Search, trials: Sequence[Trial], standing: "Standing | None" = None) -> "Table":
-    """One line a trial, a column for each value of the space."""
+def trials_table(search: Search, trials: Sequence[Trial], standings: "Standings" = MappingProxyType({})) -> "Table":
+    """One line a trial, a column for each value of the space, and in a population whose training goes on in it."""
     from rich.table import Table
 
     names = short_names(search.sweep.space)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("", "trial", *names.values()):
+    for column in ("", "trial", *([] if search.sweep.population is None else ["from"]), *names.values()):
         table.add_column(column, justify="left")
     table.add_column("status")
     for column in (search.sweep.metric, "agent-steps", "time"):
         table.add_column(column, justify="right")
     for trial in trials:
-        table.add_row(*_cells(search, trial, names, standing))
+        table.add_row(*_cells(search, trial, names, standings.get(trial.name)))
     return table
 
 
@@ -133,7 +136,8 @@ def shown_sweep() -> Generator[Shown]:
 
 
 def _lines(search: Search, trial: Trial) -> "Sequence[str]":
-    lines = [f"{trial.name}: {describe(trial.params)}"]
+    other = "".join(f" from {name}" for name in _from(search, trial) if name)
+    lines = [f"{trial.name}{other}: {describe(trial.params)}"]
     for look in trial.looks.values():
         verdict = "goes on" if look.goes_on else "is stopped"
         lines.append(f"{trial.name}: {search.sweep.pruner.metric} {look.value:.4g} at {look.agent_steps:,}, {verdict}")
@@ -141,6 +145,14 @@ def _lines(search: Search, trial: Trial) -> "Sequence[str]":
         value = "" if trial.ended.value is None else f", {search.sweep.metric} {trial.ended.value:.4g}"
         lines.append(f"{trial.name}: {trial.ended.status}{value}{': ' * bool(trial.ended.why)}{trial.ended.why}")
     return lines
+
+
+def _from(search: Search, trial: Trial) -> list[str]:
+    """In a population a cell: the other member whose training goes on in this one, empty where it is its own."""
+    if search.sweep.population is None:
+        return []
+    origin = None if trial.origin is None else search.trials[trial.origin]
+    return [origin.name if origin and origin.member != trial.member else ""]
 
 
 def _cells(search: Search, trial: Trial, names: dict[str, str], standing: "Standing | None") -> "list[str | Text]":
@@ -153,6 +165,7 @@ def _cells(search: Search, trial: Trial, names: dict[str, str], standing: "Stand
     return [
         Text(MARKS.get(status, "●"), style=color),
         trial.name,
+        *_from(search, trial),
         *values,
         Text("best" if trial is search.best else shown, style=color),
         "" if ended is None or ended.value is None else f"{ended.value:.4g}",

@@ -1,10 +1,11 @@
 """What a sweep found, as pictures beside its best spec: which values mattered, and which went together."""
 
 from collections.abc import Iterable, Sequence
-from math import log
+from math import log, nan
 from pathlib import Path
 from typing import Any
 
+from assets.figures.generations import Born, generations
 from assets.figures.importance import importance
 from assets.figures.parallel_coordinates import Axis, parallel_coordinates
 from assets.figures.picture import Picture
@@ -29,10 +30,16 @@ def write_pictures(search: Search, folder: Path) -> list[Path]:
 
 
 def sweep_pictures(search: Search) -> list[Picture]:
-    """Parallel coordinates of two trials that succeeded or more; the importance of two values over enough trials."""
-    trials = [trial for trial in search.trials if trial.value is not None]
+    """Parallel coordinates of two trials that succeeded or more; the importance of two values over enough trials.
+
+    Of a population its generations, and the coordinates of the last one. What mattered cannot be said of it: values
+    changed while their trainings went on.
+    """
+    trials = [trial for trial in search.rivals if trial.value is not None]
     found = list[Picture]()
-    if len(trials) >= FEWEST_TRIALS and len(search.sweep.space) > 1:
+    if search.sweep.population is not None and len(search.generations) > 1:
+        found.append(_generations(search, search.sweep.population.interval))
+    if search.sweep.population is None and len(trials) >= FEWEST_TRIALS and len(search.sweep.space) > 1:
         found.append(importance(importances(search), len(trials), search.sweep.metric))
     if len(trials) > 1:
         found.append(_coordinates(search, trials))
@@ -72,6 +79,23 @@ def _coordinates(search: Search, trials: Sequence[Trial]) -> Picture:
     result = Axis(sweep.metric, _places(values, low, high, is_log=False), _ends(low, high, is_log=False))
     best = next(place for place, trial in enumerate(trials) if trial is search.best)
     return parallel_coordinates([*axes, result], _ranks(values, sweep.direction), sweep.metric, best)
+
+
+def _generations(search: Search, interval: int) -> Picture:
+    names, sweep = short_names(search.sweep.space), search.sweep
+    trials = [trial for members in search.generations for trial in members]
+    known = [trial.value for trial in trials if trial.value is not None]
+    values, (low, high) = [nan if trial.value is None else trial.value for trial in trials], (min(known), max(known))
+    axes = [_axis(names[path], sweep, path, [trial.params[path] for trial in trials]) for path in sweep.space]
+    axes.append(Axis(sweep.metric, _places(values, low, high, is_log=False), _ends(low, high, is_log=False)))
+    gone_on = {trial.origin for trial in trials}
+    last = trials[-1].generation
+    members = [
+        Born(trial.generation, trial.origin, is_replaced=trial.generation < last and trial.number not in gone_on)
+        for trial in trials
+    ]
+    best = {trial.number for trial in search.lineage(search.best)} if search.best else set[int]()
+    return generations(axes, members, best, interval)
 
 
 def _axis(label: str, sweep: Sweep, path: str, values: Sequence[Any]) -> Axis:

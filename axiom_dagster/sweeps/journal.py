@@ -28,6 +28,9 @@ class Asked(FrozenModel):
     event: Literal["asked"] = "asked"
     trial: int = Field(ge=0, description="Its number, from 0.")
     params: dict[str, Any] = Field(description="The values, by path.")
+    origin: int | None = Field(
+        default=None, description="In a population the trial whose training it goes on with; none: new weights."
+    )
 
 
 class Looked(FrozenModel):
@@ -50,6 +53,7 @@ class Ended(FrozenModel):
     agent_steps: int = Field(default=0, ge=0, description="How far it trained.")
     seconds: float = Field(default=0.0, ge=0, description="How long its run took.")
     why: str = Field(default="", description="Why it failed.")
+    run: str = Field(default="", description="Instance name of its run; empty where it had none.")
 
 
 class Stopped(FrozenModel):

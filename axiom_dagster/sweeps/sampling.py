@@ -1,5 +1,6 @@
 """Which point of the space is tried next, by Optuna; the same trials before give the same point, in any process."""
 
+from dataclasses import dataclass
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from trainer.contract.sweep import Sweep
 
 
+@dataclass(frozen=True)
+class Point:
+    """What a trial is to be: its values by path, and the trial whose training it goes on with, if any."""
+
+    params: dict[str, Any]
+    origin: int | None = None
+
+
 class Sampling:
     """All trials of a sweep so far, in memory. Trials are asked for one after another."""
 
@@ -26,7 +35,7 @@ class Sampling:
         self._distributions = distributions(sweep)
         self._trial: Trial | None = None
 
-    def ask(self) -> dict[str, Any]:
+    def ask(self) -> Point:
         """The values of the next trial, by path. The trial before has ended."""
         number = len(self._study.get_trials(deepcopy=False))
         # A generator anew for each trial: what it draws depends on nothing but the trials before.
@@ -34,7 +43,7 @@ class Sampling:
         if self._sweep.sampler.type == "grid":
             self._study.enqueue_trial(self._grid_point(number))
         self._trial = self._study.ask(self._distributions)
-        return {path: _value(self._sweep.space[path], drawn) for path, drawn in self._trial.params.items()}
+        return Point({path: _value(self._sweep.space[path], drawn) for path, drawn in self._trial.params.items()})
 
     def report(self, agent_steps: int, value: float) -> None:
         """What the trial of now has reached while it trains."""

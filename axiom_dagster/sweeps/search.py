@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
+from axiom_dagster.sweeps.breeding import Breeding
+from axiom_dagster.sweeps.ending import why_not_to_begin, why_to_stop
 from axiom_dagster.sweeps.journal import Asked, Began, Ended, Entry, Journal, Looked, Stopped, TrialStatus
 from axiom_dagster.sweeps.pruning import bracket, goes_on, rungs
-from axiom_dagster.sweeps.sampling import Sampling
+from axiom_dagster.sweeps.sampling import Point, Sampling
 from trainer.contract import Refused, TrainAndEvalSpec
 from trainer.contract.sweep import Sweep
 
-MOST_FAILED_IN_A_ROW = 3
 SECONDS_PER_HOUR = 3600.0
 
 
@@ -24,14 +25,15 @@ class Trial:
     """One trial, as far as it has come."""
 
     number: int
+    name: str
+    """Its variant's name."""
     params: Mapping[str, Any]
     looks: dict[int, Looked] = field(default_factory=dict[int, Looked])
     ended: Ended | None = None
-
-    @property
-    def name(self) -> str:
-        """Its variant's name."""
-        return f"trial-{self.number:04d}"
+    origin: int | None = None
+    member: int | None = None
+    """Its place in the population; none without one."""
+    generation: int = 0
 
     @property
     def is_pruned(self) -> bool:
@@ -51,7 +53,8 @@ class Search:
         """Goes on where the journal ends; raises `Refused` where it is another sweep's, or decides otherwise now."""
         self.sweep, self._journal = sweep, journal
         self.trials: list[Trial] = []
-        self._sampling, self._failed_in_a_row = Sampling(sweep), 0
+        self.failed_in_a_row = 0
+        self._chooser = Sampling(sweep) if sweep.population is None else Breeding(sweep)
         self._last: Entry | None = None
         for entry in journal.entries():
             self._repeat(entry)
@@ -59,19 +62,32 @@ class Search:
             self._write(Began(sweep=sweep.plain(), optuna=version("optuna")))
 
     def next_trial(self) -> Trial | None:
-        """The trial that is to be run or gone on with; none when the sweep has ended."""
-        if self.trials and self.trials[-1].ended is None:
-            return self.trials[-1]
-        why = self._why_to_stop()
-        params = {} if why else self._sampling.ask()
-        why = why or self._why_not_to_begin(params)
-        if why is None:
-            self._write(Asked(trial=len(self.trials), params=params))
-            return self.trials[-1]
-        stopped = Stopped(why=why, best=self.best.number if self.best else None)
-        if stopped != self._last:
-            self._write(stopped)
-        return None
+        """The first trial that is to be run or gone on with; none when the sweep has ended.
+
+        In a population it is one of `open`, which are all to be run now; they end in their order.
+        """
+        if not self.open and not self._begin():
+            return None
+        while len(self.trials) % self.sweep.together:
+            self._write(self._asked(self._chooser.ask()))
+        return self.open[0]
+
+    @property
+    def open(self) -> list[Trial]:
+        """The trials that were asked for and have not ended."""
+        return [trial for trial in self.trials if trial.ended is None]
+
+    def spec(self, trial: Trial) -> TrainAndEvalSpec:
+        """The spec of its run; raises `Refused` where its values do not fit together."""
+        spec, population = self.sweep.spec(trial.params), self.sweep.population
+        return spec if population is None else population.spec(spec, trial.generation, self._run_before(trial))
+
+    def lineage(self, trial: Trial) -> list[Trial]:
+        """The trials whose trainings led to this one, the first one first, itself the last."""
+        found = [trial]
+        while (origin := found[0].origin) is not None:
+            found.insert(0, self.trials[origin])
+        return found
 
     def rungs(self, trial: Trial) -> tuple[int, ...]:
         """The agent-steps at which the trial is looked at and was not yet, in order."""
@@ -81,7 +97,7 @@ class Search:
     def look(self, trial: Trial, agent_steps: int, value: float) -> bool:
         """Decide whether the trial goes on, having reached this value of the pruner's metric."""
         decided = self._judged(trial, agent_steps, value)
-        self._sampling.report(agent_steps, value)
+        self._chooser.report(agent_steps, value)
         self._write(decided)
         return decided.goes_on
 
@@ -94,19 +110,37 @@ class Search:
         agent_steps: int = 0,
         seconds: float = 0.0,
         why: str = "",
+        run: str = "",
     ) -> None:
-        """Keep how the trial of now has ended."""
-        self._sampling.tell(status, value)
-        self._write(
-            Ended(trial=trial.number, status=status, value=value, agent_steps=agent_steps, seconds=seconds, why=why)
-        )
+        """Keep how the first open trial has ended; `agent_steps` is how far its training had come, all in all."""
+        assert trial is self.open[0]
+        self._chooser.tell(status, value)
+        how = {"status": status, "value": value, "agent_steps": agent_steps, "seconds": seconds, "why": why, "run": run}
+        self._write(Ended.model_validate({"trial": trial.number, **how}))
 
     @property
     def best(self) -> Trial | None:
-        """The trial with the best value, the earliest of equal ones."""
+        """The trial with the best value, the earliest of equal ones; in a population one of the last whole generation.
+
+        A generation without any value does not count.
+        """
         sign = 1 if self.sweep.direction == "maximize" else -1
-        known = {trial.number: sign * trial.value for trial in self.trials if trial.value is not None}
+        known = {trial.number: sign * trial.value for trial in self.rivals if trial.value is not None}
         return self.trials[max(known, key=lambda number: known[number])] if known else None
+
+    @property
+    def rivals(self) -> list[Trial]:
+        """The trials of which one is the best: all, in a population those of the last whole generation with a value."""
+        generations = [each for each in self.generations if any(trial.value is not None for trial in each)]
+        if self.sweep.population is None:
+            return self.trials
+        return generations[-1] if generations else []
+
+    @property
+    def generations(self) -> list[list[Trial]]:
+        """In a population the members of each generation that has ended."""
+        ended, members = sum(trial.ended is not None for trial in self.trials), self.sweep.together
+        return [self.trials[end - members : end] for end in range(members, ended + 1, members)]
 
     @property
     def stopped(self) -> Stopped | None:
@@ -115,8 +149,8 @@ class Search:
 
     @property
     def used_agent_steps(self) -> int:
-        """What all trials that ended have trained."""
-        return sum(trial.ended.agent_steps for trial in self.trials if trial.ended)
+        """What all trials that ended have trained, each on from where it began."""
+        return sum(max(0, _steps(trial) - self._steps_before(trial)) for trial in self.trials)
 
     @property
     def used_dollars(self) -> float:
@@ -134,26 +168,33 @@ class Search:
     def _bracket(self, trial: Trial) -> int:
         return bracket(self.sweep.pruner, steps_of(self.sweep.base), trial.number)
 
-    def _why_to_stop(self) -> str | None:
-        budget, begun = self.sweep.budget, len(self.trials)
-        if self._failed_in_a_row >= MOST_FAILED_IN_A_ROW:
-            last = self.trials[-1].ended
-            return f"{MOST_FAILED_IN_A_ROW} trials failed in a row; the last one: {last.why if last else ''}"
-        if self.sweep.sampler.type == "grid" and begun == self.sweep.size:
-            return f"all {begun} points of the grid were tried"
-        if budget.runs is not None and begun >= budget.runs:
-            return f"the budget of {budget.runs} runs is used"
-        if budget.dollars is not None and self.used_dollars >= budget.dollars:
-            return f"the budget of ${budget.dollars:.2f} is used: ${self.used_dollars:.2f}"
-        return None
+    def _begin(self) -> bool:
+        """Ask for a trial, in a population for the first one of a generation; false where the sweep ends instead."""
+        why = why_to_stop(self)
+        point = Point({}) if why else self._chooser.ask()
+        why = why or why_not_to_begin(self, self._whole_steps(point.params))
+        if why is None:
+            self._write(self._asked(point))
+            return True
+        stopped = Stopped(why=why, best=self.best.number if self.best else None)
+        if stopped != self._last:
+            self._write(stopped)
+        return False
 
-    def _why_not_to_begin(self, params: Mapping[str, Any]) -> str | None:
-        bound = self.sweep.budget.agent_steps
-        if bound is None or self.used_agent_steps + self._whole_steps(params) <= bound:
-            return None
-        return f"of the budget of {bound:,} agent-steps {self.used_agent_steps:,} are used: no whole training fits"
+    def _asked(self, point: Point) -> Asked:
+        return Asked(trial=len(self.trials), params=point.params, origin=point.origin)
+
+    def _run_before(self, trial: Trial) -> str | None:
+        before = None if trial.origin is None else self.trials[trial.origin].ended
+        return before.run if before else None
+
+    def _steps_before(self, trial: Trial) -> int:
+        return 0 if trial.origin is None else _steps(self.trials[trial.origin])
 
     def _whole_steps(self, params: Mapping[str, Any]) -> int:
+        """What is begun with these values trains: a trial, or a generation."""
+        if population := self.sweep.population:
+            return population.members * population.interval
         try:
             return steps_of(self.sweep.spec(params))
         except Refused:
@@ -168,26 +209,32 @@ class Search:
         if isinstance(entry, Began):
             self._refuse_another_sweep(entry)
         elif isinstance(entry, Asked):
-            self._refuse_unequal(self._sampling.ask(), entry.params, entry)
+            self._refuse_unequal(self._asked(self._chooser.ask()).plain(), entry.plain(), entry)
         elif isinstance(entry, Looked):
             trial = self.trials[entry.trial]
             self._refuse_unequal(self._judged(trial, entry.agent_steps, entry.value).plain(), entry.plain(), entry)
-            self._sampling.report(entry.agent_steps, entry.value)
+            self._chooser.report(entry.agent_steps, entry.value)
         elif isinstance(entry, Ended):
-            self._sampling.tell(entry.status, entry.value)
+            self._chooser.tell(entry.status, entry.value)
         self._take(entry)
 
     def _take(self, entry: Entry) -> None:
         if isinstance(entry, Asked):
-            self.trials.append(Trial(entry.trial, entry.params))
+            self.trials.append(self._trial(entry))
         elif isinstance(entry, Looked):
             self.trials[entry.trial].looks[entry.agent_steps] = entry
         elif isinstance(entry, Ended):
             self.trials[entry.trial].ended = entry
-            self._failed_in_a_row = self._failed_in_a_row + 1 if entry.status == "failed" else 0
+            self.failed_in_a_row = self.failed_in_a_row + 1 if entry.status == "failed" else 0
         elif isinstance(entry, Stopped):
-            self._failed_in_a_row = 0
+            self.failed_in_a_row = 0
         self._last = entry
+
+    def _trial(self, asked: Asked) -> Trial:
+        name, (generation, member) = name_of(self.sweep, asked.trial), divmod(asked.trial, self.sweep.together)
+        if self.sweep.population is None:
+            return Trial(asked.trial, name, asked.params)
+        return Trial(asked.trial, name, asked.params, origin=asked.origin, member=member, generation=generation)
 
     def _refuse_another_sweep(self, began: Began) -> None:
         if {**began.sweep, "budget": None} == {**self.sweep.plain(), "budget": None}:
@@ -205,6 +252,18 @@ class Search:
         raise Refused.one("journal", str(self._journal.path), why)
 
 
+def name_of(sweep: Sweep, number: int) -> str:
+    """The name of a trial: `trial-0007`, or `member-03.g01` in generation 1 of a population."""
+    if sweep.population is None:
+        return f"trial-{number:04d}"
+    generation, member = divmod(number, sweep.together)
+    return f"member-{member:02d}.g{generation:02d}"
+
+
 def steps_of(spec: TrainAndEvalSpec) -> int:
     """The agent-steps of a whole training: whole batches."""
     return spec.trainer.num_updates * spec.trainer.batch_size
+
+
+def _steps(trial: Trial) -> int:
+    return trial.ended.agent_steps if trial.ended else 0

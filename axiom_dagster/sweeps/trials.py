@@ -1,27 +1,22 @@
 """The trials of one sweep as Dagster runs: put into the queue, found again, stopped, read; it decides nothing."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from math import fsum, isfinite
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from axiom_dagster.run_handle import RunHandle
-from axiom_dagster.sweeps.search import Trial
+from axiom_dagster.sweeps.search import Search, Trial
 from axiom_dagster.variants.launching import put_into_queue
 from axiom_dagster.variants.standing import Standing, standings
 from axiom_dagster.working_directory import working_directory_importable
-from resources.compute import compute_run_config
 from resources.declarations import Declaration
-from resources.local_compute import LocalCompute
 from trainer.contract import Refused, RunDirectory, VariantRun
-from trainer.contract.sweep import EVALUATION, EVALUATION_REWARD, Sweep
+from trainer.contract.measured import last_value, measured
 
-GRACE_SECONDS = 5.0  # Enough to leave, too few to train on for: nobody goes on with what was pruned.
 PRUNED_TAG = "axiom/pruned"
 LAUNCHED = ("missing", "cancelled")  # What was cancelled without being pruned was interrupted with its sweep.
 
@@ -30,72 +25,53 @@ LAUNCHED = ("missing", "cancelled")  # What was cancelled without being pruned w
 class Trials:
     """Every trial that was asked for is a variant of the experiment of the sweep's name, with the base's seed."""
 
-    sweep: Sweep
+    search: Search
     instance: dg.DagsterInstance
     home: Path
+    run_config: Mapping[str, Any]
+    """Dagster's run config of them all: where they compute."""
 
-    def launch(self, trials: Sequence[Trial]) -> None:
-        """See to it that the last trial is under way or has ended: launched once, however often this is asked."""
-        last = trials[-1]
+    def launch(self, trials: Collection[Trial]) -> None:
+        """See to it that these are under way or have ended: each launched once, however often this is asked."""
+        names, name = {trial.name for trial in trials}, self.search.sweep.name
         with working_directory_importable():
             put_into_queue(
-                Declaration(self.sweep.name, list(self._runs(trials))),
+                Declaration(name, list(self._runs(self.search.trials))),
                 self.instance,
                 self.home,
-                launch=f"sweep_{self.sweep.name}",
-                run_configs={last.name: compute_run_config(LocalCompute(grace_seconds=GRACE_SECONDS))},
+                launch=f"sweep_{name}",
+                run_configs=dict.fromkeys(names, self.run_config),
                 told=lambda standing: None,
-                chosen=lambda each: each.variant == last.name and (each.created or each.status in LAUNCHED),
+                chosen=lambda each: each.variant in names and (each.created or each.status in LAUNCHED),
             )
 
-    def standing(self, trial: Trial) -> Standing:
-        """How far the trial's run is."""
-        return standings(Declaration(self.sweep.name, list(self._runs([trial]))), self.instance)[0]
+    def standings(self, trials: Collection[Trial]) -> dict[str, Standing]:
+        """How far the runs of these are, by the trials' names; a trial without a spec has none."""
+        declared = Declaration(self.search.sweep.name, list(self._runs(trials)))
+        return {each.variant: each for each in standings(declared, self.instance)}
 
     def prune(self, trial: Trial, run: RunHandle) -> None:
         """Stop its run, and say on it why."""
         last = max(trial.looks.values(), key=lambda look: look.agent_steps)
-        words = f"{self.sweep.pruner.metric} {last.value:.6g} after {last.agent_steps} agent-steps"
+        words = f"{self.search.sweep.pruner.metric} {last.value:.6g} after {last.agent_steps} agent-steps"
         self.instance.add_run_tags(run.run_id, {PRUNED_TAG: words})
         run.cancel()
 
     def value(self, run: RunHandle) -> float | None:
         """The sweep's metric of a run that succeeded; none where it reported none."""
-        metric = self.sweep.metric
-        if not metric.startswith(EVALUATION):
-            return last_value(reports(run), metric)
-        results = run.read("evaluate").eval_results
-        if metric == EVALUATION_REWARD:
-            return fsum(each.mean_reward for each in results.values()) / len(results) if results else None
-        named = results.get(metric.removeprefix(EVALUATION))
-        return named.mean_reward if named else None
+        return measured(self.search.sweep.metric, RunDirectory(run.directory))
 
-    def _runs(self, trials: Sequence[Trial]) -> Iterator[VariantRun]:
+    def _runs(self, trials: Collection[Trial]) -> Iterator[VariantRun]:
         for trial in trials:
             with suppress(Refused):  # A trial without a spec has ended without a run.
-                spec = self.sweep.spec(trial.params)
+                spec = self.search.spec(trial)
                 yield VariantRun(variant=trial.name, seed=spec.controls.seed, spec=spec)
-
-
-def reports(run: RunHandle) -> list[Mapping[str, Any]]:
-    """What its training has reported so far, update by update; a line that is being written is left out."""
-    file = RunDirectory(run.directory).metrics_file
-    if not file.exists():
-        return []
-    whole = file.read_text(encoding="utf-8").rpartition("\n")[0]
-    return [json.loads(line) for line in whole.splitlines()]
 
 
 def value_at(reported: Sequence[Mapping[str, Any]], agent_steps: int, metric: str) -> float | None:
     """The metric's last value when so much was trained; none where it is not yet, or had none."""
     there = next((place for place, each in enumerate(reported) if each["agent_steps"] >= agent_steps), None)
     return None if there is None else last_value(reported[: there + 1], metric)
-
-
-def last_value(reported: Sequence[Mapping[str, Any]], metric: str) -> float | None:
-    """The last finite value of the metric."""
-    values = (each.get(metric) for each in reversed(reported))
-    return next((value for value in values if value is not None and isfinite(value)), None)
 
 
 def trained(reported: Sequence[Mapping[str, Any]]) -> int:

@@ -15,7 +15,8 @@ from axiom_dagster.sweeps.experiment import SweepExperiment
 from axiom_dagster.sweeps.figures import importances, sweep_pictures, write_pictures
 from axiom_dagster.sweeps.journal import Journal, read_journal
 from axiom_dagster.sweeps.search import Search
-from axiom_dagster.sweeps.trials import last_value, trained, value_at
+from axiom_dagster.sweeps.trials import trained, value_at
+from trainer.contract.measured import last_value
 from trainer.contract.sweep import Sweep
 
 REPORTED: list[dict[str, Any]] = [
@@ -132,7 +133,7 @@ def test_the_table_marks_the_best_and_what_was_pruned(tmp_path: Path) -> None:
     search = searched(tmp_path, budget={"runs": 4})
     console = Console(width=120, height=40, record=True, file=StringIO())
     display = Display(console)
-    display.take(search, None)
+    display.take(search, {})
     console.print(display)
     lines = console.export_text().splitlines()
     assert search.best
@@ -143,6 +144,6 @@ def test_the_table_marks_the_best_and_what_was_pruned(tmp_path: Path) -> None:
 
 def test_off_a_terminal_each_thing_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     search, lines = searched(tmp_path, budget={"runs": 2}), Lines()
-    lines.take(search, None)
-    lines.take(search, None)
+    lines.take(search, {})
+    lines.take(search, {})
     assert len(capsys.readouterr().err.splitlines()) == 4

@@ -20,6 +20,7 @@ from trainer.contract.space import Choices, Dimension, Range, dimension, number_
 from trainer.contract.spec import TrainAndEvalSpec, accepted_name
 from trainer.contract.spec_file import read_spec_data, with_values_at
 from trainer.contract.sweep_config import BudgetConfig, PrunerConfig, SamplerConfig, reported
+from trainer.contract.sweep_population import PopulationConfig
 from trainer.contract.variants import Arm
 from trainer.plain.model import FrozenModel
 from trainer.plain.refusal import Problem, Refused
@@ -41,6 +42,9 @@ class Sweep(FrozenModel):
     space: dict[str, Dimension] = Field(
         min_length=1, description="By path, `{low: 0.0001, high: 0.01, log: true}` or a list of choices."
     )
+    population: PopulationConfig | None = Field(
+        default=None, description="Members that train side by side and learn values from each other; none: trials."
+    )
     sampler: SamplerConfig = Field(default=SamplerConfig(), description="How points are chosen.")
     pruner: PrunerConfig = Field(default=PrunerConfig(), description="Which trials are stopped early.")
     metric: str = Field(
@@ -54,6 +58,13 @@ class Sweep(FrozenModel):
 
     _preset_by_name = field_validator("base", mode="before")(preset_by_name)
     _can_name_a_run = field_validator("name")(accepted_name)
+
+    @field_validator("sampler", mode="before")
+    @classmethod
+    def _members_begin_at_random(cls, given: Any, info: ValidationInfo) -> Any:
+        said = given.model_dump(exclude_unset=True) if isinstance(given, SamplerConfig) else given
+        in_population = info.data.get("population") is not None and isinstance(said, Mapping)
+        return {"type": "random", **cast("Mapping[str, Any]", said)} if in_population else given
 
     @field_validator("metric")
     @classmethod
@@ -71,6 +82,9 @@ class Sweep(FrozenModel):
 
     @model_validator(mode="after")
     def _can_be_run(self) -> Self:
+        if self.population is not None:
+            self._refuse_beside_population()
+            self.population.refuse(self.base, self.space)
         for path, each in self.space.items():
             self._refuse_dimension(path, each)
         if self.sampler.type == "cma_es" and sum(isinstance(each, Range) for each in self.space.values()) < 2:
@@ -81,6 +95,11 @@ class Sweep(FrozenModel):
     def spec(self, params: Mapping[str, Any]) -> TrainAndEvalSpec:
         """The spec of a trial; raises `Refused` where these values do not fit together."""
         return Arm().also(params).of(self.base.model_copy(update={"name": self.name}))
+
+    @property
+    def together(self) -> int:
+        """How many trials are begun at once, and decided upon when all of them have ended."""
+        return self.population.members if self.population else 1
 
     def points(self, path: str) -> tuple[Any, ...]:
         """Every value of a dimension, in order; none at all where there are infinitely many."""
@@ -129,11 +148,29 @@ class Sweep(FrozenModel):
         except ValueError as error:
             raise ValueError(f"space.{path}: {error}") from None
 
+    def _refuse_beside_population(self) -> None:
+        if self.sampler.type != "random":
+            why = "members begin at random and learn from each other; leave it out"
+            raise ValueError(f"sampler.type = {self.sampler.type!r} beside population: {why}")
+        if self.pruner.type != "none":
+            why = "the worst members are replaced, none is stopped; leave it out"
+            raise ValueError(f"pruner.type = {self.pruner.type!r} beside population: {why}")
+
     def _refuse_budget(self) -> None:
-        trainer, bound = self.base.trainer, self.budget.agent_steps
-        steps = trainer.num_updates * trainer.batch_size
-        if bound is not None and bound < steps and "trainer.total_timesteps" not in self.space:
-            raise ValueError(f"budget.agent_steps = {bound}: not even one training of {steps} fits; raise it")
+        trainer, budget, population = self.base.trainer, self.budget, self.population
+        least = "training" if population is None else f"generation of {population.members} members"
+        whole = trainer.num_updates * trainer.batch_size
+        steps = whole if population is None else population.members * population.interval
+        if (
+            budget.agent_steps is not None
+            and budget.agent_steps < steps
+            and "trainer.total_timesteps" not in self.space
+        ):
+            raise ValueError(
+                f"budget.agent_steps = {budget.agent_steps}: not even one {least} of {steps} fits; raise it"
+            )
+        if budget.runs is not None and budget.runs < self.together:
+            raise ValueError(f"budget.runs = {budget.runs}: not even one {least} fits; raise it")
 
 
 def load_sweep(path: str | Path) -> Sweep:
