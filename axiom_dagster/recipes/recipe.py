@@ -3,8 +3,9 @@
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, cast
 
 import typer
 
@@ -14,31 +15,34 @@ from axiom_dagster.cli.run import Values
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from trainer.contract import TrainAndEvalSpec
+    from trainer.contract import TrainAndEvalSpec, Variants
+    from trainer.contract.difference import Change
 
+AskedT = TypeVar("AskedT", bound="TrainAndEvalSpec | Variants")
+Asked_co = TypeVar("Asked_co", bound="TrainAndEvalSpec | Variants", covariant=True)
 Quick = Annotated[bool, typer.Option("--quick", help="A smaller one: under a minute on two cores.")]
 Launch = Annotated[bool, typer.Option("--launch/--no-launch", help="Only show every run that there would be.")]
 
 
-class Create(Protocol):
-    """Makes the spec that a recipe begins with."""
+class Create(Protocol[Asked_co]):
+    """Makes the spec, or the `Variants`, that a recipe begins with."""
 
-    def __call__(self, *, quick: bool) -> "TrainAndEvalSpec":
+    def __call__(self, *, quick: bool) -> Asked_co:
         """A smaller one if `quick`."""
         ...
 
 
 def recipe(
-    create: Create,
-    runs: "Callable[[TrainAndEvalSpec], Mapping[str, TrainAndEvalSpec]]",
-    main: "Callable[[TrainAndEvalSpec], None]",
+    create: Create[AskedT],
+    runs: "Callable[[AskedT], Mapping[str, TrainAndEvalSpec]]",
+    main: Callable[[AskedT], None],
     words: Sequence[str] | None = None,
 ) -> None:
     """Run a recipe's command line, by default this process's, and end: 0 its claim holds, 1 it does not, 2 refused.
 
-    `create` makes the spec that `--set` changes, `runs` names every run that `main` makes of it, and `main` runs them,
-    prints what it finds and asserts its claim. `--no-launch` makes no run: it shows them, and which would be refused.
-    Where the first would be, so is the recipe.
+    `create` makes the spec that `--set` changes, or `Variants`, whose base it changes; `runs` names every run that
+    `main` makes of it, and `main` runs them, prints what it finds and asserts its claim. `--no-launch` makes no run:
+    it shows them, and which would be refused. Where the first would be, so is the recipe.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(help=_first_paragraph(main))(_command(create, runs, main))
@@ -46,34 +50,42 @@ def recipe(
 
 
 def _command(
-    create: Create,
-    runs: "Callable[[TrainAndEvalSpec], Mapping[str, TrainAndEvalSpec]]",
-    main: "Callable[[TrainAndEvalSpec], None]",
+    create: Create[AskedT],
+    runs: "Callable[[AskedT], Mapping[str, TrainAndEvalSpec]]",
+    main: Callable[[AskedT], None],
 ) -> Callable[..., None]:
     def command(quick: Quick = False, launch: Launch = True, values: Values = None) -> None:
         from axiom_dagster.preflight import check_spec
-        from trainer.contract import set_values
 
         with refusals(as_json=False):
-            spec = set_values(create(quick=quick), values or ())
-            planned = runs(spec)
+            asked = _with_values(create(quick=quick), values or ())
+            planned = runs(asked)
             check_spec(next(iter(planned.values())))
             if launch:
-                _make(main, spec)
+                _make(main, asked)
             else:
                 _show(planned)
 
     return command
 
 
-def _make(main: "Callable[[TrainAndEvalSpec], None]", spec: "TrainAndEvalSpec") -> None:
+def _with_values(asked: AskedT, values: Sequence[str]) -> AskedT:
+    """The spec with these values set, or the variants with them set in what all of them share."""
+    from trainer.contract import Variants, set_values
+
+    if isinstance(asked, Variants):
+        return type(asked).accept({**asked.plain(), "base": set_values(asked.base, values)})
+    return set_values(asked, values)
+
+
+def _make(main: Callable[[AskedT], None], asked: AskedT) -> None:
     """Run `main`, the stages' words on one line that passes; exit code 1 where its claim does not hold."""
     from axiom_dagster.cli.console import stage_words
     from axiom_dagster.cli.interrupt import interrupts_cancel
 
     try:
         with stage_words(_passing if sys.stderr.isatty() else _nothing), interrupts_cancel():
-            main(spec)
+            main(asked)
     except AssertionError as error:
         say(f"the claim of this recipe does not hold here: {error}")
         raise typer.Exit(FAILED) from None
@@ -122,10 +134,26 @@ def _differs(first: "TrainAndEvalSpec", spec: "TrainAndEvalSpec") -> str:
     """A line for each value, each override, and the seed; a dash where nothing does."""
     from trainer.contract.difference import factor_changes
 
-    lines = [f"{each.path}: {_shown(each.a)} → {_shown(each.b)}" for each in factor_changes(first, spec)]
+    lines = [_line(each, first.plain(), spec.plain()) for each in factor_changes(first, spec)]
     if spec.controls.seed != first.controls.seed:
         lines.append(f"controls.seed: {first.controls.seed} → {spec.controls.seed}")
-    return "\n".join(lines) or "-"
+    return "\n".join(dict.fromkeys(lines)) or "-"
+
+
+def _line(change: "Change", a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
+    """The two values; of a group of values that only one of the two specs has, no more than its path."""
+    for path in accumulate(change.path.split(".")[:-1], "{}.{}".format):
+        if _has(a, path) != _has(b, path):
+            return f"{path}: given → none" if _has(a, path) else f"{path}: none → given"
+    return f"{change.path}: {_shown(change.a)} → {_shown(change.b)}"
+
+
+def _has(data: Any, path: str) -> bool:
+    for name in path.split("."):
+        if not isinstance(data, Mapping) or name not in data:
+            return False
+        data = cast("Mapping[str, Any]", data)[name]
+    return True
 
 
 def _shown(value: Any) -> str:
@@ -137,8 +165,22 @@ def _shown(value: Any) -> str:
     ((name, params),) = cast("dict[str, dict[str, Any]]", value).items()
     if name == "imported":
         name, params = params["target"], params["params"]
-    own = ", ".join(f"{key}={each}" for key, each in params.items() if each is not None)
+    own = ", ".join(f"{key}={_words(each)}" for key, each in params.items() if each is not None)
     return f"{name}({own})" if own else name
+
+
+def _words(value: Any) -> str:
+    """A parameter; of one that holds others, no more than what is given: `{kwargs.length: [1, 2]}`."""
+    if isinstance(value, Mapping):
+        given = cast("Mapping[str, Any]", value)
+        return f"{{{', '.join(f'{key}: {_inner(each)}' for key, each in given.items() if each is not None)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_inner, cast('Sequence[Any]', value)))}]"
+    return str(value)
+
+
+def _inner(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else _words(value)
 
 
 def _first_paragraph(main: Callable[..., None]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from axiom_dagster import TrainAndEvalSpec, recipe, set_values
+from axiom_dagster import Arm, TrainAndEvalSpec, Variants, recipe, set_values
 
 
 def create(*, quick: bool) -> TrainAndEvalSpec:
@@ -17,12 +17,18 @@ def create(*, quick: bool) -> TrainAndEvalSpec:
     )
 
 
+PATH = "kwargs.sutton_barto_reward"
+LEVELS = {"levels": {"levels": [{"buckets": {PATH: [0, 1]}, "until_progress": 0.5}, {"buckets": {PATH: [1]}}]}}
+
+
 def runs(spec: TrainAndEvalSpec) -> dict[str, TrainAndEvalSpec]:
     swapped = {"compute_advantage": {"vtrace": {"rho_clip": 2.0}}}
     return {
         "plain": spec,
         "slower": set_values(spec, ["trainer.optimizer.learning_rate=0.001"]),
         "again": set_values(spec, ["controls.seed=5"]),
+        "watched": set_values(spec, ["trainer.monitors.target.solved={value: 9, window: 3}"]),
+        "taught": TrainAndEvalSpec.accept({**spec.plain(), "overrides": {"curriculum": LEVELS}}),
         "swapped": TrainAndEvalSpec.accept({**spec.plain(), "overrides": swapped}),
         "nowhere": TrainAndEvalSpec.accept(
             {**spec.plain(), "overrides": {"compute_loss": {"imported": {"target": "no_such_module_here:f"}}}}
@@ -82,7 +88,29 @@ def test_every_run_is_shown_with_what_differs_and_what_would_be_refused(
         "again 16,384 controls.seed: 0 → 5",
         "swapped 16,384 train.compute_advantage: none → vtrace(rho_clip=2.0, c_clip=1.0)",
         "nowhere 16,384 refused: target = 'no_such_module_here:f'",
-        "5 runs on this machine, 81,920 agent-steps in all; nothing was run",
+        "watched 16,384 trainer.monitors.target.solved: none → given taught",
+        "taught 16,384 train.curriculum: none → levels(levels=[{buckets: {kwargs.sutton_barto_reward: [0, 1]}, "
+        "until_progress: 0.5, episodes: 20}, {buckets: {kwargs.sutton_barto_reward: [1]}, episodes: 20}])",
+        "7 runs on this machine, 114,688 agent-steps in all; nothing was run",
     ):
         assert words in shown
     assert not (tmp_path / "home").exists()
+
+
+def test_of_variants_the_options_change_what_all_of_them_share(ended: Callable[..., int], capsys) -> None:
+    def declared(*, quick: bool) -> Variants:
+        return Variants(name="many", base=create(quick=quick), arms={"a": Arm(), "b": Arm(seeds=(7,))}, seeds=(1, 2))
+
+    def each(variants: Variants) -> dict[str, TrainAndEvalSpec]:
+        return {f"{run.variant}_{run.seed}": run.spec for run in variants.runs()}
+
+    seen = list[Variants]()
+    for words in (["--quick", "--set=trainer.ppo.gamma=0.9"], ["--no-launch"]):
+        with pytest.raises(SystemExit) as end:
+            recipe(declared, each, seen.append, words)
+        assert end.value.code == 0
+    (given,) = seen
+    assert {(run.spec.trainer.total_timesteps, run.spec.trainer.ppo.gamma) for run in given.runs()} == {(1000, 0.9)}
+    assert [(run.variant, run.seed) for run in given.runs()] == [("a", 1), ("a", 2), ("b", 7)]
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "a_1 16,384 - a_2 16,384 controls.seed: 1 → 2 b_7 16,384 controls.seed: 1 → 7" in shown
