@@ -11,6 +11,7 @@ from assets.overridden import differ_only_later
 from assets.shape import ALONE, Shape
 from resources.manifest_store import ManifestStore, Recorded
 from trainer.contract import Artifact, Refused, digest_of, file_digest
+from trainer.contract.resume import PARENT, begun_files, read_begun
 
 Check = Callable[[Recorded], list[str]]
 
@@ -90,6 +91,23 @@ def digest_chain_holds(recorded: Recorded) -> list[str]:
     return problems
 
 
+def beginning_holds(recorded: Recorded) -> list[str]:
+    """It began with new weights, or with the checkpoint that another training recorded, which is unchanged since."""
+    if recorded.manifest.spec[PARENT] is None:
+        return []
+    begun, (copy, record) = read_begun(recorded.run_directory), begun_files(recorded.run_directory)
+    if PARENT not in recorded.manifest.parents or begun is None:
+        return [f"{record.name}: says not what the training began with, or its manifest names no {PARENT}"]
+    parent = recorded.parent(PARENT).manifest
+    found = file_digest(copy) if copy.is_file() else "missing"
+    problems = [f"{copy.name}: is {found}, {begun.sha256} was recorded"] if found != begun.sha256 else []
+    is_final = begun.asked.checkpoint == "latest" and begun.asked.update is None
+    if is_final and parent.checkpoint and parent.checkpoint.sha256 != begun.sha256:
+        left = f"the training of {parent.instance_name} ended with {parent.checkpoint.sha256}"
+        problems.append(f"{record.name}: it began with {begun.sha256}, and {left}")
+    return problems
+
+
 def _artifact_problems(artifact: Artifact, recorded: Recorded) -> list[str]:
     file = recorded.run_directory.path / artifact.path
     if not file.is_file():
@@ -118,6 +136,8 @@ def _result(key: dg.AssetCheckKey, problems: Sequence[str]) -> dg.AssetCheckResu
 
 
 TRAIN_CHECKS: Mapping[str, Check] = {"manifest_is_whole": manifest_is_whole, "returns_are_finite": training_is_finite}
+# Of a training that begins with another one's checkpoint.
+BEGUN_CHECKS: Mapping[str, Check] = {**TRAIN_CHECKS, "beginning_holds": beginning_holds}
 EVALUATE_CHECKS: Mapping[str, Check] = {
     "manifest_is_whole": manifest_is_whole,
     "returns_are_finite": returns_are_finite,

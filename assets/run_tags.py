@@ -6,7 +6,7 @@ from typing import Any
 from assets.overridden import tag_of
 from resources.compute import kind_of
 from resources.manifest_store import INSTANCE_NAME_TAG
-from resources.matrix import EXPERIMENT_TAG, SEED_TAG, SPEC_HASH_TAG, VARIANT_TAG, Cell
+from resources.matrix import EXPERIMENT_TAG, PHASE_TAG, SEED_TAG, SPEC_HASH_TAG, VARIANT_TAG, Cell
 from trainer.contract import RunDirectory, TrainAndEvalSpec, digest_of
 from trainer.contract.difference import NOT_FACTORS
 
@@ -18,14 +18,15 @@ LONGEST_WORD = 40
 def run_tags(spec: TrainAndEvalSpec, run: RunDirectory, compute: Any, given: Mapping[str, str]) -> dict[str, str]:
     """Of a run of this spec, in this directory, on this compute; `given` are the tags that it was launched with.
 
-    A run of a matrix is of the experiment and the variant that its partition says. Another's variant, if it was given
-    one, stays. Where Dagster copied the tags of a run of another spec, it speaks of that one.
+    A run of a matrix is of the experiment and the variant that its partition says, a phase's of its composition.
+    Another's variant, if it was given one, stays. Where Dagster copied the tags of a run of another spec, it speaks of
+    that one.
     """
     kind, spec_hash = kind_of(compute), spec.spec_hash.removeprefix("sha256:")
     cell, copied = Cell.of(given), given.get(SPEC_HASH_TAG, spec_hash) != spec_hash
     own = variant_of(spec) if copied or VARIANT_TAG not in given else given[VARIANT_TAG]
     return {
-        EXPERIMENT_TAG: cell.experiment if cell else spec.name,
+        EXPERIMENT_TAG: cell.experiment if cell else given[EXPERIMENT_TAG] if PHASE_TAG in given else spec.name,
         INSTANCE_NAME_TAG: run.instance_name,
         SPEC_HASH_TAG: spec_hash,
         SEED_TAG: str(spec.controls.seed),

@@ -1,4 +1,4 @@
-"""The two shapes in which every stage exists: alone, and as a matrix of variant × seed; never what a stage does."""
+"""The shapes in which every stage exists: alone, as a matrix of variant × seed, as a phase; never what a stage does."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,3 +27,8 @@ class Shape:
 
 ALONE = Shape((), "experiment")
 VARIANTS = Shape(("variants",), "variants", MATRIX)
+
+
+def of_phase(composition: str, phase: str) -> Shape:
+    """The stages of one phase of a composition, in a group of their own: by it the graph says which phase they are."""
+    return Shape((composition, phase), f"{composition}_{phase}")

@@ -1,9 +1,11 @@
 """The stage `train`: a spec becomes a trained agent; where it is trained is the compute's business."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
+from assets.beginning import begun_with, parent_file
 from assets.code_version import trainer_code_version
 from assets.launchpad import launchpad_config
 from assets.overridden import resource_keys, with_chosen_ops
@@ -11,6 +13,9 @@ from assets.shape import ALONE, Shape
 from assets.stage import OWNERS, finished, materialization, open_stage
 from resources.refusing import refusals_fail_the_step
 from trainer.contract import Refused, TrainAndEvalSpec
+
+if TYPE_CHECKING:
+    from assets.phase import PhaseOf
 
 DESCRIPTION = """A policy, trained with PPO on the environments of one spec.
 
@@ -39,42 +44,75 @@ single cells are materialized again, and backfills fill rows and columns.
 POOL = "training"
 
 
-def train_asset(name: str = "train", shape: Shape = ALONE) -> dg.AssetsDefinition:
+def train_asset(
+    name: str = "train",
+    shape: Shape = ALONE,
+    *,
+    initialize_from: str = "",
+    load: Literal["weights", "all"] = "weights",
+    checkpoint: Literal["latest", "best"] = "latest",
+    phase: "PhaseOf | None" = None,
+) -> dg.AssetsDefinition:
     """The asset that trains; `name` ends its key.
 
-    In a matrix it takes no config: what it trains is what the run's experiment declares for the run's partition.
+    `initialize_from` names an earlier one of this shape with whose checkpoint it begins, unless its config says
+    `resume_from`: that of its own run, else the latest. In a matrix it takes no config: what it trains is what the
+    run's experiment declares for the run's partition. A `phase` has its composition's spec and place, and leaves
+    without training where its conditions do not hold.
     """
-    of_partition = shape.partitions is not None
+    shape = phase.shape if phase else shape
+    parents = phase.begins_with if phase else [shape.key(initialize_from)] if initialize_from else []
+    how = (phase.phase.load, phase.phase.checkpoint) if phase else (load, checkpoint)
 
     @dg.asset(
         name=name,
         key_prefix=shape.prefix,
+        deps=list(dict.fromkeys([*parents, *(phase.goes_by if phase else ())])),
         group_name=shape.group,
         partitions_def=shape.partitions,
         pool=POOL,
         kinds={"python", "pytorch", "mettagrid"},
         owners=OWNERS,
-        description=DESCRIPTION_OF_PARTITION if of_partition else DESCRIPTION,
+        description=_description(shape, phase),
         code_version=trainer_code_version(),
-        config_schema={} if of_partition else launchpad_config(),
+        config_schema=_config(shape, phase),
+        output_required=phase is None,
         required_resource_keys=resource_keys(),
     )
-    def train(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        with refusals_fail_the_step(), context.resources.manifests.declared_sources_first(context.run):
-            run = open_stage(context, "train", _declared(context) if of_partition else _configured(context))
+    def train(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        manifests = context.resources.manifests
+        composition = phase.composition.name if phase else ""
+        with refusals_fail_the_step(), manifests.declared_sources_first(context.run, composition):
+            if phase and (why := phase.why_skipped(context)):
+                context.log.info(f"skipped: {why}")
+                return
+            spec = begun_with(context, _spec(context, shape, phase), parents, *how)
+            run = open_stage(context, "train", spec)
         manifest = finished(context, run, "train", lambda: context.resources.compute.run(context, "train", run))
-        return materialization(manifest, run)
+        yield materialization(manifest, run, parent_file(run, manifest))
 
     return train
 
 
-def _configured(context: dg.AssetExecutionContext) -> TrainAndEvalSpec:
-    return with_chosen_ops(TrainAndEvalSpec.accept(context.op_execution_context.op_config), context, "train")
+def _description(shape: Shape, phase: "PhaseOf | None") -> str:
+    return phase.description if phase else DESCRIPTION_OF_PARTITION if shape.partitions else DESCRIPTION
 
 
-def _declared(context: dg.AssetExecutionContext) -> TrainAndEvalSpec:
-    """What the partition trains; refused where resources would make another spec of it."""
-    spec: TrainAndEvalSpec = context.resources.manifests.declared(context.run)
+def _config(shape: Shape, phase: "PhaseOf | None") -> Any:
+    return phase.config if phase else {} if shape.partitions else launchpad_config()
+
+
+def _spec(context: dg.AssetExecutionContext, shape: Shape, phase: "PhaseOf | None") -> TrainAndEvalSpec:
+    config = context.op_execution_context.op_config
+    if phase is not None:
+        return _as_declared(phase.spec(config or {}), context)
+    if shape.partitions is not None:
+        return _as_declared(context.resources.manifests.declared(context.run), context)
+    return with_chosen_ops(TrainAndEvalSpec.accept(config), context, "train")
+
+
+def _as_declared(spec: TrainAndEvalSpec, context: dg.AssetExecutionContext) -> TrainAndEvalSpec:
+    """The spec; refused where resources would make another one of it."""
     if (chosen := with_chosen_ops(spec, context, "train")) != spec:
         why = f"what runs in the steps of {spec.name} is declared by it; leave the resources as they are"
         raise Refused.one("resources", str(chosen.overrides), why)

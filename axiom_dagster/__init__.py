@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from axiom_dagster.comparing import compare
     from axiom_dagster.comparison import diff
+    from axiom_dagster.compositions.experiment import CompositeExperiment, Outcome
     from axiom_dagster.experiment import TrainAndEvalExperiment
     from axiom_dagster.recipes.configs import (
         ExperimentConfig,
@@ -62,9 +63,12 @@ if TYPE_CHECKING:
         save_variants,
         set_values,
     )
+    from trainer.contract.composition import Composition, load_composition, save_composition
+    from trainer.contract.composition_course import Bound, Condition, Phase, Repeat
     from trainer.contract.space import Choices, Range
     from trainer.contract.sweep import Sweep
     from trainer.contract.sweep_config import BudgetConfig, PrunerConfig, SamplerConfig
+    from trainer.contract.sweep_population import PopulationConfig
     from trainer.ops.slots import Earned, Estimate, Experience, Gradients, Loss, OptimizerStep, Sample
     from trainer.pipeline import Intervention
 
@@ -73,8 +77,12 @@ _ELSEWHERE = {
     "RunHandle": "axiom_dagster.run_handle",
     "VariantsExperiment": "axiom_dagster.variants.experiment",
     "SweepExperiment": "axiom_dagster.sweeps.experiment",
+    **dict.fromkeys(("CompositeExperiment", "Outcome"), "axiom_dagster.compositions.experiment"),
+    **dict.fromkeys(("Composition", "load_composition", "save_composition"), "trainer.contract.composition"),
+    **dict.fromkeys(("Bound", "Condition", "Phase", "Repeat"), "trainer.contract.composition_course"),
     "Sweep": "trainer.contract.sweep",
     **dict.fromkeys(("BudgetConfig", "PrunerConfig", "SamplerConfig"), "trainer.contract.sweep_config"),
+    "PopulationConfig": "trainer.contract.sweep_population",
     **dict.fromkeys(("Choices", "Range"), "trainer.contract.space"),
     "compare": "axiom_dagster.comparing",
     "diff": "axiom_dagster.comparison",
@@ -109,9 +117,13 @@ __all__ = [
     "ArenaRewards",
     "Arm",
     "AxiomControls",
+    "Bound",
     "BudgetConfig",
     "CheckpointConfig",
     "Choices",
+    "CompositeExperiment",
+    "Composition",
+    "Condition",
     "CurriculumConfig",
     "DivergenceConfig",
     "Earned",
@@ -131,11 +143,15 @@ __all__ = [
     "NonFiniteConfig",
     "OptimizerConfig",
     "OptimizerStep",
+    "Outcome",
     "PPOConfig",
+    "Phase",
     "PlateauConfig",
+    "PopulationConfig",
     "PrunerConfig",
     "Range",
     "Refused",
+    "Repeat",
     "RunHandle",
     "Sample",
     "SamplerConfig",
@@ -168,11 +184,13 @@ __all__ = [
     "diff",
     "get_skypilot_service",
     "get_wandb_service",
+    "load_composition",
     "load_experiment_spec",
     "load_variants",
     "recipe",
     "resume",
     "runner",
+    "save_composition",
     "save_experiment_spec",
     "save_variants",
     "set_values",

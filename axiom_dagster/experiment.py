@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -97,20 +97,32 @@ class TrainAndEvalExperiment:
         check_beginning(spec, tags)
         _say_where(placed)
         instance = self._instance or self.prepare()._ready()
-        run_config, resources = _compute_config(placed)
-        job = _job()
-        result = job.execute_in_process(
-            run_config={**QUIET, **run_config_of(spec), **run_config},
-            instance=instance,
-            tags=all_tags,
-            raise_on_error=False,
-            resources=resources,
-        )
-        return RunHandle(result.run_id, instance)
+        return execute(_job(), run_config_of(spec), placed, instance, all_tags)
 
     def _ready(self) -> dg.DagsterInstance:
         assert self._instance is not None
         return self._instance
+
+
+def execute(
+    job: dg.JobDefinition,
+    config: Mapping[str, Any],
+    compute: AnyCompute | None,
+    instance: dg.DagsterInstance,
+    tags: Mapping[str, str],
+    selection: Sequence[dg.AssetKey] | None = None,
+) -> RunHandle:
+    """Run a job, or these of its assets, to the end in this process, however it ends."""
+    run_config, resources = _compute_config(compute)
+    result = job.execute_in_process(
+        run_config={**QUIET, **config, **run_config},
+        instance=instance,
+        tags=dict(tags),
+        raise_on_error=False,
+        resources=resources,
+        asset_selection=selection,
+    )
+    return RunHandle(result.run_id, instance)
 
 
 def _accepted(tag: str) -> str:

@@ -93,6 +93,8 @@ def _pace(manifest: Manifest) -> str:
 def _places(handle: "RunHandle", manifest: Manifest | None) -> list[tuple[str, str]]:
     plot = plot_of(handle)
     places = [("plot", str(plot))] if plot else []
+    if manifest is not None and (begun := manifest.spec.get("resume_from")):
+        places.append(("began with", begun["run"]))
     if manifest is not None:
         places.append(("manifest", str(handle.directory / manifest.stage / "manifest.json")))
     if handle.directory.is_dir():

@@ -5,7 +5,7 @@ is in the home's `experiments/<name>/declaration.json`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,14 +32,19 @@ class Declaration:
 
         Raises `Refused` where a source is not found here; nothing is written then.
         """
-        sources = {place: file for run in self.runs for place, file in imported_sources(run.spec.overrides).items()}
-        for place, file in sources.items():
-            with atomic_file(_source(home, self.name) / place) as temporary:
-                temporary.write_bytes(file.read_bytes())
+        keep_sources(home, self.name, [run.spec for run in self.runs])
         runs = [{**run.plain(), "spec_hash": run.spec.spec_hash} for run in self.runs]
         data = {"name": self.name, "variants": self.variants.plain() if self.variants else None, "runs": runs}
         write_text(_file(home, self.name), json.dumps(data) + "\n")
         return _file(home, self.name)
+
+
+def keep_sources(home: Path, name: str, specs: Iterable[TrainAndEvalSpec]) -> None:
+    """Keep the sources of all imported ops as they are now; raises `Refused` before it writes if one is not found."""
+    sources = {place: file for spec in specs for place, file in imported_sources(spec.overrides).items()}
+    for place, file in sources.items():
+        with atomic_file(_source(home, name) / place) as temporary:
+            temporary.write_bytes(file.read_bytes())
 
 
 def read_declaration(home: Path, name: str) -> Declaration:

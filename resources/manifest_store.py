@@ -1,5 +1,6 @@
 """Finds the manifests that stages hand to each other, run by run; it never writes one, nor mixes two runs up."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ INSTANCE_NAME_TAG = "axiom/instance_name"
 MANIFEST_FILE = "manifest_file"
 DIGEST = "digest"
 PARENTS = "parent_manifests"
+MOMENT = re.compile(r"-\d{8}-\d{6}-[0-9a-f]{6}\Z")
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,13 @@ class Recorded:
 def instance_name(spec_name: str, record: dg.RunRecord) -> str:
     """`name-YYYYmmdd-HHMMSS-abcdef`: the spec's name, when Dagster created the run (UTC), the run id's beginning.
 
-    A run that goes on where another one stopped, a retry after a crash or a resumption, has the name of that one.
+    A run that goes on where another one stopped, a retry after a crash or a resumption, has the time and the id of that
+    one. A run may train by several specs, each in a directory of its own.
     """
     if goes_on(record.dagster_run):
-        return record.dagster_run.tags[INSTANCE_NAME_TAG]
+        stopped = record.dagster_run.tags[INSTANCE_NAME_TAG]
+        moment = MOMENT.search(stopped)
+        return f"{spec_name}{moment[0]}" if moment else stopped
     created = record.create_timestamp.astimezone(UTC)
     return f"{spec_name}-{created:%Y%m%d-%H%M%S}-{record.dagster_run.run_id[:6]}"
 
@@ -97,10 +102,14 @@ class ManifestStore(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
     def _home(self) -> Path:
         return Path(self.home).absolute() if self.home else axiom_home()
 
-    def declared_sources_first(self, run: dg.DagsterRun) -> AbstractContextManager[None]:
-        """While the block runs, a run of the matrix finds its imported ops as they were when it was launched."""
+    def declared_sources_first(self, run: dg.DagsterRun, composition: str = "") -> AbstractContextManager[None]:
+        """While the block runs, imported ops are those of when the run's experiment, or this composition, was launched.
+
+        A run of neither has no such sources.
+        """
         cell = Cell.of(run.tags)
-        return declared_sources_first(self._home, cell.experiment) if cell else nullcontext()
+        experiment = cell.experiment if cell else composition
+        return declared_sources_first(self._home, experiment) if experiment else nullcontext()
 
     def declared(self, run: dg.DagsterRun) -> TrainAndEvalSpec:
         """What a run of the matrix trains, as its experiment declares it.

@@ -21,6 +21,7 @@ MATRIX = dg.MultiPartitionsDefinition(
 PARTITION_TAG = "dagster/partition"
 # By these people find runs, whether they are in a matrix or not.
 EXPERIMENT_TAG, VARIANT_TAG, SEED_TAG = "axiom/experiment", "axiom/variant", "axiom/seed"
+PHASE_TAG, ROUND_TAG = "axiom/phase", "axiom/round"  # of a composition, which is their experiment
 SPEC_HASH_TAG, LAUNCH_TAG = "axiom/spec_hash", "axiom/launch"
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from axiom_dagster.run_handle import RunHandle
     from resources.skypilot.job_config import SkypilotJobConfig
     from trainer.contract import TrainAndEvalSpec, Variants
+    from trainer.contract.composition import Composition
 
 
 class ComputeName(StrEnum):
@@ -62,7 +63,7 @@ def run(
 ) -> None:
     """Train, evaluate and analyze one experiment, or each run of one that declares many; they appear in the UI."""
     with refusals(as_json=as_json):
-        from trainer.contract import Variants
+        from trainer.contract import TrainAndEvalSpec, Variants
 
         options = {"gpus": gpus, "nodes": nodes, "spot": spot, "git_check": git_check}
         config = _rented(compute, options, job or ())
@@ -74,6 +75,9 @@ def run(
             if isinstance(found, Variants):
                 _run_variants(found, tag, compute, config, as_json=as_json)
                 return
+            if not isinstance(found, TrainAndEvalSpec):
+                _run_composition(found, tag, compute, config, as_json=as_json)
+                return
             handle = _run(found, tag, compute, config)
         else:
             handle = _resume(resume, given=[source, values, overrides, tag], compute=_compute(compute, config))
@@ -82,7 +86,9 @@ def run(
         raise typer.Exit(FAILED)
 
 
-def _experiment(source: str | None, values: Sequence[str], overrides: Sequence[str]) -> "TrainAndEvalSpec | Variants":
+def _experiment(
+    source: str | None, values: Sequence[str], overrides: Sequence[str]
+) -> "TrainAndEvalSpec | Variants | Composition":
     from axiom_dagster.cli.source import experiment_from
     from trainer.contract import Refused
 
@@ -113,9 +119,10 @@ def _show(
     *,
     as_json: bool,
 ) -> None:
+    from axiom_dagster.cli.compositions import show_composition
     from axiom_dagster.cli.variants import show_variants
     from axiom_dagster.preflight import check_spec
-    from trainer.contract import Refused, Variants
+    from trainer.contract import Refused, TrainAndEvalSpec, Variants
 
     if resume is not None:
         raise Refused.one("--no-launch", resume, "shows what a new run would be; leave out --resume")
@@ -123,6 +130,9 @@ def _show(
     words = [str(source), *(f"--set={value}" for value in values), *(f"--override={each}" for each in overrides)]
     if isinstance(found, Variants):
         show_variants(found, config, words, as_json=as_json)
+        return
+    if not isinstance(found, TrainAndEvalSpec):
+        show_composition(found, config, words, as_json=as_json)
         return
     check_spec(found)
     show_launch(found, config, shlex.join(["axiom", "run", *words]), as_json=as_json)
@@ -164,6 +174,26 @@ def _run_variants(
         raise Refused.one("--tag", tag, "names one run; those of an experiment of many have a variant and a seed")
     here = InProcessCompute() if compute == ComputeName.in_process else LocalCompute()
     run_variants(variants, SkyPilotCompute(**config.plain()) if config else here, config, as_json=as_json)
+
+
+def _run_composition(
+    composition: "Composition",
+    tag: str | None,
+    compute: ComputeName,
+    config: "SkypilotJobConfig | None",
+    *,
+    as_json: bool,
+) -> None:
+    from axiom_dagster.cli.compositions import run_composition
+    from resources.skypilot.preflight import require_ready
+    from resources.skypilot.service import get_skypilot_service
+    from trainer.contract import Refused
+
+    if tag is not None:
+        raise Refused.one("--tag", tag, "names one run; those of a composition have a phase and a round")
+    if config is not None:
+        require_ready([(spec, config) for spec in composition.specs.values()], get_skypilot_service().sky)
+    run_composition(composition, _compute(compute, config), as_json=as_json)
 
 
 def _run(

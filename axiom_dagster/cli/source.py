@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -14,29 +14,34 @@ from trainer.contract import PRESETS, Refused, TrainAndEvalSpec, Variants, load_
 from trainer.contract.override_text import set_overrides
 from trainer.contract.run_directory import imported_first
 
+if TYPE_CHECKING:
+    from trainer.contract.composition import Composition
+
 
 def spec_from(source: str, assignments: Iterable[str] = (), overrides: Iterable[str] = ()) -> TrainAndEvalSpec:
     """The one spec that `source` names; refused where it declares many runs."""
     found = experiment_from(source, assignments, overrides)
-    if isinstance(found, Variants):
+    if not isinstance(found, TrainAndEvalSpec):
         raise Refused.one("SPEC", source, "declares an experiment of many runs, and this takes one spec")
     return found
 
 
 def experiment_from(
     source: str, assignments: Iterable[str] = (), overrides: Iterable[str] = ()
-) -> TrainAndEvalSpec | Variants:
+) -> "TrainAndEvalSpec | Variants | Composition":
     """The spec that `source` names, with each `path=value` set, then each `path=implementation` overridden.
 
     Or the many runs that it declares: then both are done to what they have in common.
     """
     found = _read(source)
-    base = found.base if isinstance(found, Variants) else found
+    base = found if isinstance(found, TrainAndEvalSpec) else found.base
     changed = set_overrides(set_values(base, assignments), overrides)
-    return Variants.accept({**found.plain(), "base": changed}) if isinstance(found, Variants) else changed
+    if isinstance(found, TrainAndEvalSpec):
+        return changed
+    return type(found).accept({**found.plain(), "base": changed})
 
 
-def _read(source: str) -> TrainAndEvalSpec | Variants:
+def _read(source: str) -> "TrainAndEvalSpec | Variants | Composition":
     if source in PRESETS:
         return PRESETS[source]()
     path = Path(source)
@@ -51,27 +56,32 @@ def _read(source: str) -> TrainAndEvalSpec | Variants:
     )
 
 
-def _spec_of_recipe(path: Path) -> TrainAndEvalSpec | Variants:
-    """What the recipe's `spec` is, or its `create()` returns."""
+def _spec_of_recipe(path: Path) -> "TrainAndEvalSpec | Variants | Composition":
+    """What the recipe's `spec` or `composition` is, or its `create()` returns."""
+    # Here and not above: whoever runs a spec need not wait for it.
+    from trainer.contract.composition import Composition
+
     if not path.is_file():
         raise Refused.one("recipe", str(path), "no such file")
-    spec = recipe_result(path)
-    if not isinstance(spec, TrainAndEvalSpec | Variants):
+    spec = recipe_result(path, "spec", "composition")
+    if not isinstance(spec, TrainAndEvalSpec | Variants | Composition):
         raise Refused.one(
             "recipe",
             str(path),
-            "defines neither `spec` nor `create()` with a TrainAndEvalSpec or Variants; write one of them",
+            "defines neither `spec` nor `create()` nor `composition` with a TrainAndEvalSpec, Variants or Composition; "
+            "write one of them",
         )
     return spec
 
 
-def recipe_result(path: Path, name: str = "spec") -> Any:
-    """What the recipe's value of this name is, or its `create()` returns; raises `Refused` where it cannot be run."""
+def recipe_result(path: Path, *wanted: str) -> Any:
+    """The recipe's value of one of these names, else what its `create()` returns; raises `Refused` if it fails."""
     # A recipe may import its neighbours, as when it is run with `python`. Standard output is for answers.
     try:
         with imported_first(path.parent.absolute()), redirect_stdout(sys.stderr):
             names = runpy.run_path(str(path), run_name="recipe")
-            return names["create"]() if name not in names and callable(names.get("create")) else names.get(name)
+            found = next((names[name] for name in wanted if name in names), None)
+            return names["create"]() if found is None and callable(names.get("create")) else found
     except Refused:
         raise
     except ValidationError as error:

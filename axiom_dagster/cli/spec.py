@@ -9,6 +9,7 @@ from axiom_dagster.cli.run import Overrides, Source, Values
 
 if TYPE_CHECKING:
     from trainer.contract import Variants
+    from trainer.contract.composition import Composition
 
 spec_app = typer.Typer(help="Make, check and describe specs.", no_args_is_help=True)
 
@@ -34,11 +35,14 @@ def validate(source: Source, values: Values = None, overrides: Overrides = None,
     with refusals(as_json=as_json):
         from axiom_dagster.cli.source import experiment_from
         from axiom_dagster.preflight import check_spec
-        from trainer.contract import Variants
+        from trainer.contract import TrainAndEvalSpec, Variants
 
         found = experiment_from(source, values or (), overrides or ())
         if isinstance(found, Variants):
             _validate_variants(found, as_json=as_json)
+            return
+        if not isinstance(found, TrainAndEvalSpec):
+            _validate_composition(found, as_json=as_json)
             return
         check_spec(found)
     if as_json:
@@ -51,13 +55,23 @@ def _validate_variants(variants: "Variants", *, as_json: bool) -> None:
     from axiom_dagster.variants.experiment import VariantsExperiment
 
     VariantsExperiment(variants).prepare()
-    number = len(variants.specs) * len(variants.seeds)
+    number = len(variants.runs())
     if as_json:
         answer_json({"valid": True, "name": variants.name, "variants": list(variants.specs), "runs": number})
     else:
-        typer.echo(
-            f"valid: {variants.name}  {len(variants.specs)} variants × {len(variants.seeds)} seeds = {number} runs"
-        )
+        seeds = sorted({len(seeds) for seeds in variants.seeds_of.values()})
+        counted = f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
+        typer.echo(f"valid: {variants.name}  {len(variants.specs)} variants × {counted} = {number} runs")
+
+
+def _validate_composition(composition: "Composition", *, as_json: bool) -> None:
+    from axiom_dagster.compositions.experiment import CompositeExperiment
+
+    CompositeExperiment(composition).prepare()
+    if as_json:
+        answer_json({"valid": True, "name": composition.name, "phases": list(composition.phases)})
+    else:
+        typer.echo(f"valid: {composition.name}  phases {', '.join(composition.phases)}")
 
 
 @spec_app.command()

@@ -57,7 +57,7 @@ class VariantsExperiment:
             return self
         with working_directory_importable():
             for spec in _unlike(run.spec for run in self.declaration.runs):
-                _refuse_functions(spec)
+                refuse_functions(spec)
                 check_spec(spec)
                 check_beginning(spec, {})
         self._is_checked = True
@@ -135,7 +135,8 @@ def _unlike(specs: Iterable[TrainAndEvalSpec]) -> Iterable[TrainAndEvalSpec]:
     return {digest_of(spec.model_dump(mode="json", include=parts)): spec for spec in specs}.values()
 
 
-def _refuse_functions(spec: TrainAndEvalSpec) -> None:
+def refuse_functions(spec: TrainAndEvalSpec) -> None:
+    """Refuse overrides that only one process has."""
     for path, choice in spec.overrides.items():
         if FUNCTION in choice:
             why = "is a function that exists in this process only; put it into a module that can be imported"

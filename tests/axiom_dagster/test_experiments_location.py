@@ -9,11 +9,12 @@ import dagster as dg
 import pytest
 
 from axiom_dagster.definitions import defs as others
-from axiom_dagster.experiments_location import JOB, defs
+from axiom_dagster.experiments_location import JOB, location
 from resources.home import EXPERIMENTS_LOCATION
 from resources.matrix import MATRIX
 
 ROOT = Path(__file__).parents[2]
+defs = location(Path("nobody"))  # a home without compositions
 
 
 def test_every_stage_is_a_matrix_with_its_own_key_and_the_pool_of_trainings() -> None:

@@ -45,6 +45,23 @@ def test_each_arm_runs_once_with_each_seed_and_differs_from_the_base_in_what_it_
     assert len({run.spec.spec_hash for run in runs}) == 4
 
 
+def test_an_arm_has_seeds_of_its_own_in_each_point_of_a_grid_too() -> None:
+    declared = variants(arms={"a": {}, "b": {"set": {RATE: 0.01}, "seeds": [7]}}, grid={GAMMA: [0.9, 0.99]})
+    found = [(run.variant, run.seed, run.spec.controls.seed) for run in declared.runs()]
+    assert found == [
+        *((f"a+gamma={gamma}", seed, seed) for gamma in (0.9, 0.99) for seed in (1, 2)),
+        *((f"b+gamma={gamma}", 7, 7) for gamma in (0.9, 0.99)),
+    ]
+
+
+def test_the_same_arm_with_other_seeds_is_an_a_a_test() -> None:
+    declared = variants(arms={"a": {}, "again": {"seeds": [3, 4, 5]}})
+    assert [run.seed for run in declared.runs() if run.variant == "again"] == [3, 4, 5]
+    first, *_, last = declared.runs()
+    assert factors(first.spec, last.spec) == ()
+    assert len({run.spec.spec_hash for run in declared.runs()}) == 5
+
+
 def test_a_run_is_the_very_spec_that_one_would_write_by_hand() -> None:
     (run,) = variants(arms={"low": {"set": {GAMMA: 0.9}}}, seeds=[7]).runs()
     by_hand = create_quick_experiment(name="adv", controls={"seed": 7}).plain()
@@ -93,6 +110,9 @@ def test_paths_that_end_alike_are_named_whole() -> None:
         ({"grid": {"trainer.ppo.gamma": [3.0]}}, "gamma=3.0: trainer.ppo.gamma = 3.0"),
         ({"grid": {STEP: ["vtrac"]}}, "did you mean 'vtrace'?"),
         ({"arms": {"a": {}, "b": {"set": {GAMMA: 0.99}}}}, "b: is the same as a"),
+        ({"arms": {"a": {}, "b": {"seeds": [2, 3]}}}, "b: is the same as a"),
+        ({"arms": {"a": {}, "b": {"seeds": [3, 3]}}}, "3 is given twice"),
+        ({"arms": {"a": {}, "b": {"seeds": [2**32]}}}, "is no seed"),
         ({"arms": {"a b": {}}}, "'a b' cannot name a variant"),
         ({"arms": {"a/b": {}}}, "'a/b' cannot name a variant"),
         ({"arms": {"a...b": {}}}, "'a...b' cannot name a variant"),

@@ -10,22 +10,31 @@ import pytest
 import yaml
 
 from trainer.contract.sweep import Sweep
+from trainer.contract.sweep_population import PopulationConfig
 
 PAGE = Path(__file__).parents[2] / "docs" / "sweeps.md"
 
 
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
 def block(language: str) -> str:
-    (shown,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
+    (shown,) = blocks(language)
     return shown
 
 
 def test_the_sweep_of_the_page_is_accepted_and_names_every_part() -> None:
-    shown = yaml.safe_load(block("yaml"))
+    shown, population = map(yaml.safe_load, blocks("yaml"))
     sweep = Sweep.accept(shown)
-    assert set(shown) == set(Sweep.model_fields)
+    assert {*shown, "population"} == set(Sweep.model_fields)
+    assert set(population["population"]) == set(PopulationConfig.model_fields)
+    assert Sweep.accept(population).together == 5
     assert f"axiom sweep {sweep.name}.yaml" in block("bash")
     assert f".axiom/sweeps/{sweep.name}/best.yaml" in block("bash")
-    assert (PAGE.parent / "pictures" / "sweep.png").stat().st_size < 100_000
+    for picture in ("sweep", "population"):
+        assert f"(pictures/{picture}.png)" in PAGE.read_text()
+        assert (PAGE.parent / "pictures" / f"{picture}.png").stat().st_size < 100_000
 
 
 @pytest.mark.slow

@@ -14,12 +14,14 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from trainer.contract.checkpoints import BOUNDARY, REQUESTED, saved_checkpoints
-from trainer.contract.manifest import read_manifest
+from trainer.contract.manifest import Artifact, read_manifest
 from trainer.contract.run_directory import RunDirectory, atomic_file, file_digest, write_text
 from trainer.plain.model import FrozenModel
 from trainer.plain.refusal import Refused, nearest
 
 PARENT = "resume_from"
+# Ops whose state a checkpoint holds, in a form that no other op can read.
+STATEFUL = ("curriculum", "optimizer", "adam_step")
 INSTANCE_NAME = r"\w[\w.-]*\Z"
 DIGEST = r"sha256:[0-9a-f]{64}\Z"
 
@@ -63,6 +65,17 @@ class ResumeFrom(FrozenModel):
         which = f"{self.checkpoint} checkpoint" if self.update is None else f"checkpoint after update {self.update}"
         pinned = f" ({self.sha256})" if self.sha256 else ""
         return f"{'all' if self.load == 'all' else 'the weights'} of the {which} of {self.run}{pinned}"
+
+
+def beginning_with(
+    parent: RunDirectory, final: Artifact | None, *, load: Literal["all", "weights"], which: Literal["latest", "best"]
+) -> ResumeFrom:
+    """To begin with a training that has ended, and with no other bytes than its `final` checkpoint's.
+
+    Of its best checkpoint nothing is recorded, so that there only the run is pinned.
+    """
+    sha256 = final.sha256 if final is not None and which == "latest" else ""
+    return ResumeFrom(run=parent.instance_name, load=load, checkpoint=which, sha256=sha256)
 
 
 class Begun(FrozenModel):

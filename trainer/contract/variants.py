@@ -31,6 +31,17 @@ NOT_A_VARIANTS: Mapping[str, str] = {
 }
 
 
+def accepted_seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """The seeds, each given once and one that a run can have; raises `ValueError`."""
+    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    if twice:
+        raise ValueError(f"{twice[0]} is given twice; the same run twice says nothing new")
+    outside = [seed for seed in seeds if not 0 <= seed < 2**32]
+    if outside:
+        raise ValueError(f"{outside[0]} is no seed; seeds are 0 to 2^32 - 1")
+    return seeds
+
+
 class Arm(FrozenModel):
     """What one variant changes; nothing at all in the one that the others are compared with."""
 
@@ -38,12 +49,21 @@ class Arm(FrozenModel):
     overrides: dict[str, Any] = Field(
         default={}, description="What runs in exposed steps, as in a spec or as `--override` takes it."
     )
+    seeds: tuple[int, ...] = Field(
+        default=(), description="Its own seeds; none: the experiment's. Seeds that no other arm has are not paired."
+    )
+
+    _seeds_differ = field_validator("seeds")(accepted_seeds)
 
     def of(self, base: TrainAndEvalSpec) -> TrainAndEvalSpec:
         """The base with these changes; raises `Refused`."""
         for path, why in NOT_A_VARIANTS.items():
             if path in self.set:
                 raise Refused.one(path, self.set[path], why)
+        return self.changed(base)
+
+    def changed(self, base: TrainAndEvalSpec) -> TrainAndEvalSpec:
+        """The same, whatever paths they are; raises `Refused`."""
         choices = accepted_overrides({path: _choice(path, choice) for path, choice in self.overrides.items()})
         changed = with_values_at(base, self.set.items())
         return with_values_at(changed, [("overrides", {**changed.overrides, **choices})]) if choices else changed
@@ -55,7 +75,7 @@ class Arm(FrozenModel):
         twice = [path for path in point if path in {**self.set, **self.overrides}]
         if twice:
             raise Refused.one(twice[0], point[twice[0]], "is in the grid and in an arm; leave one of them out")
-        return Arm(set={**self.set, **values}, overrides={**self.overrides, **steps})
+        return Arm(set={**self.set, **values}, overrides={**self.overrides, **steps}, seeds=self.seeds)
 
 
 class VariantRun(FrozenModel):
@@ -78,7 +98,7 @@ class Variants(FrozenModel):
     grid: dict[str, tuple[Any, ...]] = Field(
         default={}, description="Values by path: every combination is a variant, with arms once in each of them."
     )
-    seeds: tuple[int, ...] = Field(description="The seeds with which each variant runs; the same for all.")
+    seeds: tuple[int, ...] = Field(description="The seeds with which each variant runs that has none of its own.")
     single_factor: bool = Field(
         default=True, description="Whether an arm is refused that differs from the first one in more than one factor."
     )
@@ -110,31 +130,21 @@ class Variants(FrozenModel):
 
     @field_validator("seeds")
     @classmethod
-    def _seeds_are_some_and_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+    def _seeds_are_some(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         if not seeds:
             raise ValueError("there is none; each variant runs once with each seed")
-        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
-        if twice:
-            raise ValueError(f"{twice[0]} is given twice; the same run twice says nothing new")
-        outside = [seed for seed in seeds if not 0 <= seed < 2**32]
-        if outside:
-            raise ValueError(f"{outside[0]} is no seed; seeds are 0 to 2^32 - 1")
-        return seeds
+        return accepted_seeds(seeds)
 
     @model_validator(mode="after")
     def _variants_differ(self) -> Self:
-        seen = dict[str, str]()
-        for name, spec in self.specs.items():
-            if other := seen.get(spec.spec_hash):
-                raise ValueError(f"{name}: is the same as {other}; of two equal variants leave one out")
-            seen[spec.spec_hash] = name
+        self._refuse_equal_variants()
         if self.single_factor:
             self._refuse_two_factors()
         return self
 
     @cached_property
     def specs(self) -> Mapping[str, TrainAndEvalSpec]:
-        """Each variant's spec, with the first seed; raises `Refused` with the variant of what is refused."""
+        """Each variant's spec, with the first of `seeds`; raises `Refused` with the variant of what is refused."""
         named = dict[str, TrainAndEvalSpec]()
         for name, arm, point in self._declared():
             if name in named:
@@ -143,12 +153,17 @@ class Variants(FrozenModel):
         return named
 
     def runs(self) -> tuple[VariantRun, ...]:
-        """Every run: for each variant one with each seed, in the order of the declaration."""
+        """Every run: for each variant one with each of its seeds, in the order of the declaration."""
         return tuple(
             VariantRun(variant=name, seed=seed, spec=_seeded(spec, seed))
             for name, spec in self.specs.items()
-            for seed in self.seeds
+            for seed in self.seeds_of[name]
         )
+
+    @cached_property
+    def seeds_of(self) -> Mapping[str, tuple[int, ...]]:
+        """The seeds of each variant: its arm's own, else the experiment's."""
+        return {name: arm.seeds or self.seeds for name, arm, _ in self._declared()}
 
     def _declared(self) -> Iterator[tuple[str, Arm, Mapping[str, Any]]]:
         """Each variant as it is declared: its name, its arm, its point of the grid."""
@@ -164,6 +179,18 @@ class Variants(FrozenModel):
         except Refused as refused:
             problems = (Problem(f"{name}: {each.path}", each.value, each.why) for each in refused.problems)
             raise Refused(problems) from None
+
+    def _refuse_equal_variants(self) -> None:
+        """Two equal variants are one, unless they have no seed in common: an A/A test."""
+        seen = dict[tuple[str, int], str]()
+        for name, spec in self.specs.items():
+            for seed in self.seeds_of[name]:
+                if other := seen.get((spec.spec_hash, seed)):
+                    raise ValueError(
+                        f"{name}: is the same as {other}; of two equal variants leave one out, or, for an A/A test, "
+                        "give its arm `seeds` that the other has not"
+                    )
+                seen[spec.spec_hash, seed] = name
 
     def _refuse_two_factors(self) -> None:
         specs = {name: arm.of(self.base) for name, arm in self.arms.items()}

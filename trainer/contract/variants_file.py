@@ -1,9 +1,9 @@
-"""Experiments as files: a spec, or many runs; which of the two a file holds is told by its keys. It runs neither."""
+"""Experiments as files: a spec, variants or phases; which of them a file holds is told by its keys. It runs none."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from trainer.contract.hydra_yaml import hydra_text
 from trainer.contract.run_directory import write_text
@@ -11,6 +11,9 @@ from trainer.contract.spec import TrainAndEvalSpec
 from trainer.contract.spec_file import read_spec_data
 from trainer.contract.variants import Variants
 from trainer.plain.refusal import Refused
+
+if TYPE_CHECKING:
+    from trainer.contract.composition import Composition
 
 ONLY_OF_VARIANTS = ("arms", "grid", "seeds", "base")
 
@@ -20,11 +23,16 @@ def load_variants(path: str | Path) -> Variants:
     return Variants.accept(read_spec_data(path))
 
 
-def load_experiment(path: str | Path) -> TrainAndEvalSpec | Variants:
+def load_experiment(path: str | Path) -> "TrainAndEvalSpec | Variants | Composition":
     """Read a spec, or a declaration of many runs where the file has a key that only such a one has."""
     data = read_spec_data(path)
     if isinstance(data, Mapping) and "space" in data:
         raise Refused.one("SPEC", str(path), "is a sweep; run it with `axiom sweep`")
+    if isinstance(data, Mapping) and "phases" in data:
+        # Here and not above: whoever runs a spec need not wait for it.
+        from trainer.contract.composition import Composition
+
+        return Composition.accept(data)
     if isinstance(data, Mapping) and any(key in cast("Mapping[str, Any]", data) for key in ONLY_OF_VARIANTS):
         return Variants.accept(data)
     return TrainAndEvalSpec.accept(data)

@@ -7,13 +7,11 @@ from typing import Any
 from trainer.algorithm.declaration import slot_of
 from trainer.contract import Refused, RunDirectory, TrainAndEvalSpec, file_digest, load_experiment_spec
 from trainer.contract.checkpoints import BOUNDARY, REQUESTED, checkpoint_file, saved_checkpoints
-from trainer.contract.resume import Begun, ResumeFrom, begun_files, keep_begun, read_begun, run_to_resume
+from trainer.contract.resume import STATEFUL, Begun, ResumeFrom, begun_files, keep_begun, read_begun, run_to_resume
 from trainer.engine.checkpoint import Damaged, load_checkpoint, newest_checkpoint, newest_whole
 from trainer.engine.resuming import WHOLE, Beginning
 
 Say = Callable[[str], None]
-# Ops whose state a checkpoint holds, in a form that no other op can read.
-STATEFUL = ("curriculum", "optimizer", "adam_step")
 
 
 def beginning_of(run: RunDirectory, spec: TrainAndEvalSpec, say: Say) -> Beginning | None:

@@ -24,11 +24,14 @@ from trainer.contract import (
     Reporter,
     RunDirectory,
     SimulationResult,
+    TrainAndEvalSpec,
     load_experiment_spec,
     read_manifest,
     write_text,
 )
+from trainer.contract.checkpoints import checkpoint_file
 from trainer.contract.exposure import exposure
+from trainer.contract.resume import begun_parent, keep_begun, read_begun, run_to_resume
 
 
 def run_stage(
@@ -70,23 +73,28 @@ def run_stage(
         write_text(run.stage(stage) / "processes.json", json.dumps([os.getpid()]))
         time.sleep(60)
     reporter.progress(Progress(stage=stage, done=1, total=1, steps_per_second=1.0, eta_seconds=0.0))
-    found = trained(run, spec.controls.seed) if stage == "train" else evaluated(run, train_manifest)
+    found = trained(run, spec) if stage == "train" else evaluated(run, train_manifest)
     manifest = Manifest(**common, status="succeeded", **found)
     manifest.write(run)
     if spec.description == "tamper" and stage == "train":
-        write_text(run.checkpoints / "final.pt", "other weights")
+        write_text(checkpoint_file(run, 3), "other weights")
     return manifest
 
 
-def trained(run: RunDirectory, seed: int) -> dict[str, Any]:
+def trained(run: RunDirectory, spec: TrainAndEvalSpec) -> dict[str, Any]:
+    seed, asked = spec.controls.seed, spec.resume_from
+    if asked and read_begun(run) is None:
+        (final,) = run_to_resume(asked, run.path.parent).checkpoints.glob("*.pt")
+        keep_begun(run, asked, final, update=3)
     rows = [
         {"update": n, "agent_steps": n * 100, "overview/reward": n + seed, "losses/policy_loss": 0.5}
         for n in range(1, 4)
     ]
     write_text(run.metrics_file, "".join(json.dumps(row) + "\n" for row in rows))
-    checkpoint = run.checkpoints / "final.pt"
-    write_text(checkpoint, f"weights of seed {seed}")
+    checkpoint = checkpoint_file(run, 3)
+    write_text(checkpoint, f"weights of seed {seed}{f' after {asked}' if asked else ''}")
     return {
+        "parents": begun_parent(run),
         "metrics": {"reward": float(seed), "seconds": 1.0, "steps_per_second": 300.0, "agent_steps": 300.0},
         "weights_digest": f"sha256:seed{seed}",
         "checkpoint": Artifact.of(checkpoint, run),
