@@ -101,7 +101,7 @@ def test_another_seed_tries_other_points(tmp_path: Path) -> None:
 
 
 def test_the_best_is_the_smallest_where_less_is_better(tmp_path: Path) -> None:
-    search = sweep_out(declared("random", pruner={}, direction="minimize"), tmp_path)
+    search = sweep_out(declared("random", pruner={}, better="lower"), tmp_path)
     values = [trial.value for trial in search.trials if trial.value is not None]
     assert search.best and search.best.value == min(values)
     assert search.stopped and search.stopped.best == search.best.number
@@ -154,7 +154,7 @@ def test_three_failures_in_a_row_end_the_sweep_and_the_next_launch_tries_again(t
 def test_a_sweep_declared_otherwise_is_refused(tmp_path: Path) -> None:
     sweep_out(declared(runs=3), tmp_path)
     with pytest.raises(Refused, match="only its budget may change"):
-        sweep_out(declared(runs=3, direction="minimize"), tmp_path)
+        sweep_out(declared(runs=3, better="lower"), tmp_path)
 
 
 def test_a_journal_that_this_program_would_not_have_written_is_refused(tmp_path: Path) -> None:

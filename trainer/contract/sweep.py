@@ -51,9 +51,7 @@ class Sweep(FrozenModel):
         default=EVALUATION_REWARD,
         description="`evaluation/reward`, `evaluation/<simulation>`, or a metric of the training: its last value.",
     )
-    direction: Literal["maximize", "minimize"] = Field(
-        default="maximize", description="Which values of both metrics are better."
-    )
+    better: Literal["higher", "lower"] = Field(default="higher", description="Which values of both metrics are better.")
     budget: BudgetConfig = Field(default=cast("BudgetConfig", {}), description="When the sweep ends; never left out.")
 
     _preset_by_name = field_validator("base", mode="before")(preset_by_name)
@@ -105,6 +103,11 @@ class Sweep(FrozenModel):
         """Every value of a dimension, in order; none at all where there are infinitely many."""
         each = self.space[path]
         return each.values if isinstance(each, Choices) else each.points(number_at(path) or float)
+
+    @property
+    def direction(self) -> Literal["maximize", "minimize"]:
+        """The same as optimizers say it."""
+        return "maximize" if self.better == "higher" else "minimize"
 
     @property
     def size(self) -> int | None:
