@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LEVELS = {number: name for name, number in logging.getLevelNamesMapping().items()}
 STAGES = ("analyze", "evaluate", "train")
+logger = logging.getLogger(__name__)
 RunStatus = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
 STATUS: dict[dg.DagsterRunStatus, RunStatus] = {
     dg.DagsterRunStatus.STARTED: "running",
@@ -157,7 +158,7 @@ class RunHandle:
             return False
         process, worker = run.tags.get(PROCESS_TAG), worker_of(run)
         if process is None or worker not in (None, process):
-            return self.instance.run_coordinator.cancel_run(self.run_id)
+            return _told_by_its_code_server(self.instance, self.run_id)
         if not is_here(process):
             return False
         self.instance.report_run_canceling(run)
@@ -172,6 +173,16 @@ class RunHandle:
         if record is None:
             raise Refused.one("run_id", self.run_id, "this Dagster instance knows no such run")
         return record
+
+
+def _told_by_its_code_server(instance: dg.DagsterInstance, run_id: str) -> bool:
+    from dagster._core.errors import DagsterUserCodeUnreachableError
+
+    try:
+        return instance.run_coordinator.cancel_run(run_id)
+    except DagsterUserCodeUnreachableError as gone:
+        logger.warning("run %s cannot be told to stop, its code server is gone: %s", run_id, gone)
+        return False
 
 
 def all_runs(instance: dg.DagsterInstance | None = None, limit: int | None = None) -> list[RunHandle]:

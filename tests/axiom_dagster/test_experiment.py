@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 import axiom_dagster
 from axiom_dagster import (
@@ -133,6 +134,17 @@ def test_a_run_of_another_machine_is_not_cancelled_from_here(experiment: Callabl
     handle = RunHandle(instance.create_run_for_job(job, status=started, tags=tags).run_id, instance)
     assert not handle.cancel()
     assert handle.status == "running"
+
+
+def test_a_run_whose_code_server_is_gone_is_told_of_and_not_an_error(
+    experiment: Callable[..., Any], caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    instance = experiment()._instance
+    nobody = json.dumps({"host": "localhost", "socket": str(tmp_path / "gone")})
+    job, started = axiom_dagster.experiment._job(), dg.DagsterRunStatus.STARTED
+    run = instance.create_run_for_job(job, status=started, tags={GRPC_INFO_TAG: nobody})
+    assert not RunHandle(run.run_id, instance).cancel()
+    assert "its code server is gone" in caplog.text
 
 
 def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
