@@ -2,8 +2,8 @@
 
 python cookbook/02_ab_testing_algorithms.py --quick
 python cookbook/02_ab_testing_algorithms.py --no-launch
-axiom compare ab_testing                                  # the verdicts once more, and a page of them
-cd cookbook && axiom run 02_ab_testing_algorithms.py      # all arms through the queue, as a matrix in the UI
+axiom compare ab_testing                              # the verdicts once more, and a page of them
+axiom run cookbook/02_ab_testing_algorithms.py        # all arms through the queue, as a matrix in the UI
 
 The question: does the plain return of an episode (`monte_carlo`) teach CartPole as well as `gae` does? Nobody should
 believe the answer of a test that has not been tested, so two more arms stand beside it, whose answers are known:

@@ -2,11 +2,11 @@
 
 import runpy
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
 from traceback import extract_tb
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,6 +16,8 @@ from trainer.contract.run_directory import imported_first
 
 if TYPE_CHECKING:
     from trainer.contract.composition import Composition
+
+ExperimentT = TypeVar("ExperimentT", bound="TrainAndEvalSpec | Variants | Composition")
 
 
 def spec_from(source: str, assignments: Iterable[str] = (), overrides: Iterable[str] = ()) -> TrainAndEvalSpec:
@@ -33,12 +35,14 @@ def experiment_from(
 
     Or the many runs that it declares: then both are done to what they have in common.
     """
-    found = _read(source)
-    base = found if isinstance(found, TrainAndEvalSpec) else found.base
-    changed = set_overrides(set_values(base, assignments), overrides)
-    if isinstance(found, TrainAndEvalSpec):
-        return changed
-    return type(found).accept({**found.plain(), "base": changed})
+    return with_base(_read(source), lambda base: set_overrides(set_values(base, assignments), overrides))
+
+
+def with_base(experiment: ExperimentT, change: Callable[[TrainAndEvalSpec], TrainAndEvalSpec]) -> ExperimentT:
+    """The spec changed; of an experiment of many runs, what all of them share."""
+    if isinstance(experiment, TrainAndEvalSpec):
+        return change(experiment)
+    return type(experiment).accept({**experiment.plain(), "base": change(experiment.base)})
 
 
 def _read(source: str) -> "TrainAndEvalSpec | Variants | Composition":
@@ -75,13 +79,17 @@ def _spec_of_recipe(path: Path) -> "TrainAndEvalSpec | Variants | Composition":
 
 
 def recipe_result(path: Path, *wanted: str) -> Any:
-    """The recipe's value of one of these names, else what its `create()` returns; raises `Refused` if it fails."""
+    """The recipe's value of one of these names, else what its `create()` returns; raises `Refused` if it fails.
+
+    Its folder can be imported from then on, after all else: an experiment may name the ops of its own recipe.
+    """
+    folder = path.parent.absolute()
     # A recipe may import its neighbours, as when it is run with `python`. Standard output is for answers.
     try:
-        with imported_first(path.parent.absolute()), redirect_stdout(sys.stderr):
+        with imported_first(folder), redirect_stdout(sys.stderr):
             names = runpy.run_path(str(path), run_name="recipe")
             found = next((names[name] for name in wanted if name in names), None)
-            return names["create"]() if found is None and callable(names.get("create")) else found
+            result = names["create"]() if found is None and callable(names.get("create")) else found
     except Refused:
         raise
     except ValidationError as error:
@@ -89,3 +97,6 @@ def recipe_result(path: Path, *wanted: str) -> Any:
     except Exception as error:
         line = next((f.lineno for f in reversed(extract_tb(error.__traceback__)) if f.filename == str(path)), "?")
         raise Refused.one("recipe", str(path), f"line {line}: {type(error).__name__}: {error}") from error
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    return result

@@ -55,10 +55,12 @@ def _command(
     main: Callable[[AskedT], None],
 ) -> Callable[..., None]:
     def command(quick: Quick = False, launch: Launch = True, values: Values = None) -> None:
+        from axiom_dagster.cli.source import with_base
         from axiom_dagster.preflight import check_spec
+        from trainer.contract import set_values
 
         with refusals(as_json=False):
-            asked = _with_values(create(quick=quick), values or ())
+            asked = with_base(create(quick=quick), lambda base: set_values(base, values or ()))
             planned = runs(asked)
             check_spec(next(iter(planned.values())))
             if launch:
@@ -67,15 +69,6 @@ def _command(
                 _show(planned)
 
     return command
-
-
-def _with_values(asked: AskedT, values: Sequence[str]) -> AskedT:
-    """The spec with these values set, or the variants with them set in what all of them share."""
-    from trainer.contract import Variants, set_values
-
-    if isinstance(asked, Variants):
-        return type(asked).accept({**asked.plain(), "base": set_values(asked.base, values)})
-    return set_values(asked, values)
 
 
 def _make(main: Callable[[AskedT], None], asked: AskedT) -> None:

@@ -1,6 +1,7 @@
 """The command `axiom`: what it answers, what it refuses, and that a refusal leaves nothing behind."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -74,6 +75,21 @@ def test_every_door_gives_the_same_hash(tmp_path: Path):
     assert {last_line(axiom("spec", "validate", *door, "--json"))["spec_hash"] for door in doors} == {wanted}
     launchpad = run_config_of(create_quick_experiment(controls={"seed": 7}))["ops"]["train"]["config"]
     assert TrainAndEvalSpec.accept(json.loads(json.dumps(launchpad))).spec_hash == wanted
+
+
+def test_an_experiment_may_name_an_op_of_its_own_recipe_wherever_that_lies(tmp_path: Path):
+    (tmp_path / "recipe_with_op.py").write_text(
+        "from axiom_dagster import create_quick_experiment\n"
+        "def tenths(earned):\n"
+        "    return earned.rewards * 0.1\n"
+        "own = {'imported': {'target': 'recipe_with_op:tenths'}}\n"
+        "spec = create_quick_experiment(overrides={'train.compute_reward': own})\n"
+    )
+    command = [str(Path(sys.executable).parent / "axiom"), "run", str(tmp_path / "recipe_with_op.py"), "--no-launch"]
+    environment = {**os.environ, "AXIOM_HOME": str(tmp_path / "home")}
+    shown = subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    assert "recipe_with_op:tenths" in shown.stdout
 
 
 def test_a_recipe_may_make_its_spec_in_a_function_and_import_its_neighbour(tmp_path: Path):
