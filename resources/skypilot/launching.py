@@ -151,9 +151,10 @@ def remove(
     A launch on a cluster of ours is waited for `launch_seconds`, since one that has no machines yet may wait for hours;
     then the cluster goes, unless others use it.
     """
-    if record.job and not record.job.state.final:
-        # Each question takes seconds, and this one is known.
-        sky.cancel(record.job)
+    # Each question takes seconds: what runs already is told first.
+    for job in [record.job] if record.job else sky.find(record.name, record.mode, record.cluster):
+        if not job.state.final:
+            sky.cancel(job)
     if record.state == "intended":
         time.sleep(settle_seconds)
     end = time.monotonic() + launch_seconds

@@ -245,3 +245,15 @@ def test_a_job_that_is_known_is_cancelled_before_anything_is_asked(
     remove(recording, record, poll_seconds=0.05)  # type: ignore[arg-type]
     assert recording.asked[0] == "cancel"
     assert [job.state for job in sky.jobs()] == [JobState.CANCELLED]
+
+
+def test_a_job_that_runs_before_anybody_was_told_of_it_is_cancelled_before_launches_are_asked_about(
+    launch: Launcher, sky: FakeSkyPilot, folder: JobFolder
+) -> None:
+    launch()
+    record, recording = folder.read(), Recording(sky)
+    assert record is not None
+    untold = folder.write(record, state="requested", job=None)
+    remove(recording, untold, poll_seconds=0.05)  # type: ignore[arg-type]
+    assert recording.asked[:2] == ["find", "cancel"]
+    assert [job.state for job in sky.jobs()] == [JobState.CANCELLED]
