@@ -134,7 +134,7 @@ def test_a_launch_that_failed_says_why_leaves_no_cluster_and_may_be_tried_again(
         launch(mode="cluster")
     assert not (sky.folder / "machines" / "axiom-quick").exists()
     sky.refuses = ""
-    assert not launch("true", run_id="retry", mode="cluster").state.final
+    assert not launch(run_id="retry", mode="cluster").state.final
 
 
 def test_a_cluster_with_other_work_survives_a_launch_that_failed(launch: Launcher, sky: FakeSkyPilot) -> None:
