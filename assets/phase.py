@@ -13,9 +13,8 @@ from resources.typed_config import model_shape
 from trainer.contract import TrainAndEvalSpec
 from trainer.contract.composition import Composition
 from trainer.contract.composition_course import Phase, why_skipped
-from trainer.contract.measured import measured
+from trainer.contract.measured import EVALUATION, measured
 from trainer.contract.resume import PARENT, ResumeFrom
-from trainer.contract.sweep import EVALUATION
 
 WITHOUT_CONFIG = """
 

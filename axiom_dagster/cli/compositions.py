@@ -91,7 +91,7 @@ def _planned(composition: "Composition") -> "Table":
     table.add_column("agent-steps\nat most", justify="right")
     for name, phase in composition.phases.items():
         runs = [*(f"when {condition}" for condition in phase.when), str(phase.repeat or "once")]
-        table.add_row(name, _begins(phase), escape("\n".join(runs)), f"{_most_steps(composition, name):,}")
+        table.add_row(name, _begins(phase), escape("\n".join(runs)), f"{composition.most_agent_steps_of(name):,}")
     return table
 
 
@@ -105,13 +105,8 @@ def _begins(phase: "Phase") -> str:
 def _plain(composition: "Composition", name: str) -> dict[str, Any]:
     phase, spec = composition.phases[name], composition.specs[name]
     told = phase.model_dump(mode="json", exclude={"set", "overrides"})
-    most = _most_steps(composition, name)
+    most = composition.most_agent_steps_of(name)
     return {"phase": name, **told, "spec_hash": spec.spec_hash, "most_agent_steps": most}
-
-
-def _most_steps(composition: "Composition", name: str) -> int:
-    trainer = composition.specs[name].trainer
-    return composition.phases[name].rounds * trainer.num_updates * trainer.batch_size
 
 
 def _cost(composition: "Composition", rented: "SkypilotJobConfig") -> dict[str, Any]:

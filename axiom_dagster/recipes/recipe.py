@@ -108,7 +108,7 @@ def _table(planned: "Mapping[str, TrainAndEvalSpec]") -> "Table":
 
 
 def _steps(spec: "TrainAndEvalSpec") -> int:
-    return spec.trainer.num_updates * spec.trainer.batch_size
+    return spec.trainer.agent_steps
 
 
 def _refused(spec: "TrainAndEvalSpec") -> str:

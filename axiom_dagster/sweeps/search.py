@@ -262,7 +262,7 @@ def name_of(sweep: Sweep, number: int) -> str:
 
 def steps_of(spec: TrainAndEvalSpec) -> int:
     """The agent-steps of a whole training: whole batches."""
-    return spec.trainer.num_updates * spec.trainer.batch_size
+    return spec.trainer.agent_steps
 
 
 def _steps(trial: Trial) -> int:

@@ -17,6 +17,7 @@ from axiom_dagster.sweeps.breeding import Member, explored, following, selected
 from axiom_dagster.sweeps.export import write_best
 from axiom_dagster.sweeps.journal import FILE, Asked, Journal, read_journal
 from axiom_dagster.sweeps.search import Search, Trial
+from tests.axiom_dagster.curves import CURVES
 from trainer.contract import Refused, load_experiment_spec
 from trainer.contract.sweep import Sweep
 from trainer.contract.sweep_population import PopulationConfig
@@ -38,19 +39,6 @@ BASE: dict[str, Any] = {
         "optimizer": {"schedule": "constant"},
     }
 }
-# Recorded: the mean episode reward of 10 trainings on CartPole after each of four generations.
-CURVES = [
-    (28.29, 48.02, 112.94, 245.6),
-    (28.22, 41.33, 106.22, 249.64),
-    (26.88, 42.11, 92.72, 215.18),
-    (27.94, 45.36, 105.91, 238.53),
-    (27.67, 44.13, 90.1, 202.3),
-    (29.72, 51.02, 116.5, 232.75),
-    (22.52, 21.96, 26.82, 29.54),
-    (27.64, 44.55, 100.49, 240.51),
-    (23.45, 21.33, 26.85, 27.91),
-    (27.79, 45.83, 109.62, 249.19),
-]
 
 
 def declared(members: int = 4, runs: int = 100, population: dict[str, Any] | None = None, **more: Any) -> Sweep:

@@ -9,26 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axiom_dagster.sweeps.pruning import bracket, goes_on, rungs
+from tests.axiom_dagster.curves import CURVES, RUNGS
 from trainer.contract.sweep_config import PrunerConfig
-
-# Recorded: the mean episode reward of 14 trainings on CartPole, trials of one sweep, after so many agent-steps.
-CURVES = [
-    (28.29, 48.02, 112.94, 245.6),
-    (28.22, 41.33, 106.22, 249.64),
-    (26.88, 42.11, 92.72, 215.18),
-    (27.94, 45.36, 105.91, 238.53),
-    (27.67, 44.13, 90.1, 202.3),
-    (29.72, 51.02, 116.5, 232.75),
-    (22.52, 21.96, 26.82, 29.54),
-    (27.64, 44.55, 100.49, 240.51),
-    (23.45, 21.33, 26.85, 27.91),
-    (27.79, 45.83, 109.62, 249.19),
-    (28.16, 48.51, 107.59, 257.96),
-    (30.18, 53.98, 109.24, 258.77),
-    (31.08, 52.22, 115.69, 247.67),
-    (29.56, 53.18, 112.11, 232.53),
-]
-RUNGS = (4096, 8192, 16384, 32768)
 
 
 def asha(factor: int = 3, kind: str = "asha", fewest: int = 2048) -> PrunerConfig:

@@ -12,19 +12,15 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from trainer.algorithm.declaration import slot_of
 from trainer.contract.composition_course import Bound, Phase
-from trainer.contract.environment import ARENA
-from trainer.contract.hydra_yaml import hydra_text
+from trainer.contract.continuing import shared_by_all, shared_by_weights
 from trainer.contract.manifest import Artifact
-from trainer.contract.monitors import METRICS
+from trainer.contract.measured import measurable
 from trainer.contract.presets import preset_by_name
-from trainer.contract.resume import STATEFUL, beginning_with
-from trainer.contract.run_directory import RunDirectory, write_text
+from trainer.contract.resume import beginning_with
+from trainer.contract.run_directory import RunDirectory
 from trainer.contract.spec import TrainAndEvalSpec
-from trainer.contract.spec_file import read_spec_data
-from trainer.contract.sweep import EVALUATION, EVALUATION_REWARD
-from trainer.contract.sweep_config import reported
+from trainer.contract.spec_file import read_spec_data, save_declaration
 from trainer.plain.model import FrozenModel
 from trainer.plain.refusal import Problem, Refused, nearest
 
@@ -84,10 +80,11 @@ class Composition(FrozenModel):
     @property
     def most_agent_steps(self) -> int:
         """How much is trained if every phase runs, with all its rounds."""
-        trainers = {name: spec.trainer for name, spec in self.specs.items()}
-        return sum(
-            phase.rounds * trainers[name].num_updates * trainers[name].batch_size for name, phase in self.phases.items()
-        )
+        return sum(map(self.most_agent_steps_of, self.phases))
+
+    def most_agent_steps_of(self, name: str) -> int:
+        """How much is trained in this phase, with all its rounds."""
+        return self.phases[name].rounds * self.specs[name].trainer.agent_steps
 
     def _spec(self, name: str, phase: Phase) -> TrainAndEvalSpec:
         path = f"phases.{name}"
@@ -122,25 +119,25 @@ class Composition(FrozenModel):
             self._refuse_metric(f"phases.{name}.{where}", other, bound)
 
     def _refuse_metric(self, where: str, phase: str, bound: Bound) -> None:
-        simulations = [f"{EVALUATION}{name}" for name in self.specs[phase].eval_configs]
         try:
-            reported(bound.metric, [*METRICS, EVALUATION_REWARD, *simulations])
+            measurable(bound.metric, self.specs[phase])
         except ValueError as error:
             raise ValueError(f"{where}: {bound.metric!r}: {error}") from None
 
     def _refuse_unlike(self, name: str, earlier: str) -> None:
-        whole = self.phases[name].load == "all"
-        for path, (then, now) in _must_be_equal(self.specs[earlier], self.specs[name], whole=whole).items():
-            if then != now:
+        then, now, whole = self.specs[earlier], self.specs[name], self.phases[name].load == "all"
+        shared = shared_by_weights(then, now) | (shared_by_all(then, now) if whole else {})
+        for path, (was, is_now) in shared.items():
+            if was != is_now:
                 otherwise = "; or load: weights" if whole and path.startswith(("trainer", "overrides")) else ""
                 raise ValueError(
-                    f"phases.{name}: {path} is {_short(now)} and {_short(then)} in {earlier}, with whose checkpoint it "
-                    f"begins; make them equal{otherwise}"
+                    f"phases.{name}: {path} is {_short(is_now)} and {_short(was)} in {earlier}, with whose checkpoint "
+                    f"it begins; make them equal{otherwise}"
                 )
-        if whole and self.specs[name].trainer.num_updates <= self.specs[earlier].trainer.num_updates:
+        if whole and now.trainer.num_updates <= then.trainer.num_updates:
             raise ValueError(
                 f"phases.{name}: load: all counts {earlier}'s agent-steps as its own, so that nothing is left of "
-                f"{self.specs[name].trainer.total_timesteps}; ask for more, or load: weights"
+                f"{now.trainer.total_timesteps}; ask for more, or load: weights"
             )
 
     def _refuse_endless_wholes(self, name: str, phase: Phase) -> None:
@@ -154,22 +151,6 @@ class Composition(FrozenModel):
 def _referred(phase: Phase) -> Iterator[tuple[str, str]]:
     yield from (("initialize_from", name) for name in phase.initialize_from)
     yield from (("when", condition.phase) for condition in phase.when)
-
-
-def _must_be_equal(then: TrainAndEvalSpec, now: TrainAndEvalSpec, *, whole: bool) -> dict[str, tuple[Any, Any]]:
-    """What two specs must have in common for one's checkpoint to fit into the other: both values of each path."""
-    kinds = [each.trainer.curriculum.env.id for each in (then, now)]
-    unlike = (ARENA in kinds) and kinds[0] != kinds[1]
-    paths: dict[str, tuple[Any, Any]] = {"agent": (then.agent.plain(), now.agent.plain())}
-    if unlike:
-        paths["trainer.curriculum.env.id"] = (kinds[0], kinds[1])
-    if whole:
-        paths["trainer.batch_size"] = (then.trainer.batch_size, now.trainer.batch_size)
-        paths["trainer.optimizer.type"] = (then.trainer.optimizer.type, now.trainer.optimizer.type)
-    either = {**then.overrides, **now.overrides}
-    for path in (each for each in either if slot_of(each) == "policy" or (whole and slot_of(each) in STATEFUL)):
-        paths[f"overrides.{path}"] = (then.overrides.get(path), now.overrides.get(path))
-    return paths
 
 
 def _short(value: Any) -> str:
@@ -188,9 +169,4 @@ def load_composition(path: str | Path) -> Composition:
 
 def save_composition(composition: Composition, path: str | Path) -> Path:
     """Write the composition to a `.yaml`, `.yml` or `.json` file; reading it back gives an equal one."""
-    path = Path(path)
-    if path.suffix not in (".yaml", ".yml", ".json"):
-        raise Refused.one("composition", str(path), "a composition's file ends in .yaml, .yml or .json")
-    as_json = path.suffix == ".json"
-    write_text(path, json.dumps(composition.plain(), indent=2) + "\n" if as_json else hydra_text(composition.plain()))
-    return path
+    return save_declaration(composition, path, "composition")

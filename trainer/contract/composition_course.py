@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from trainer.contract.measured import EVALUATION_REWARD
 from trainer.contract.spec import TrainAndEvalSpec
-from trainer.contract.sweep import EVALUATION_REWARD
 from trainer.contract.variants import Arm
 from trainer.plain.model import FrozenModel
 

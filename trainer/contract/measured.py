@@ -1,4 +1,4 @@
-"""What a run has reached in a metric that experiments of many runs go by; it judges nothing."""
+"""The metrics that experiments of many runs go by, and what a run has reached in one; it judges nothing."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,8 +6,18 @@ from math import fsum, isfinite
 from typing import Any
 
 from trainer.contract.manifest import read_manifest
+from trainer.contract.monitors import METRICS
 from trainer.contract.run_directory import RunDirectory
-from trainer.contract.sweep import EVALUATION, EVALUATION_REWARD
+from trainer.contract.spec import TrainAndEvalSpec
+from trainer.contract.sweep_config import reported
+
+EVALUATION = "evaluation/"
+EVALUATION_REWARD = f"{EVALUATION}reward"
+
+
+def measurable(metric: str, spec: TrainAndEvalSpec) -> str:
+    """The metric; raises `ValueError` where a run of this spec does not report it."""
+    return reported(metric, [*METRICS, EVALUATION_REWARD, *(f"{EVALUATION}{name}" for name in spec.eval_configs)])
 
 
 def measured(metric: str, run: RunDirectory) -> float | None:

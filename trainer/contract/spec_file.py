@@ -29,6 +29,18 @@ def save_experiment_spec(spec: TrainAndEvalSpec, path: str | Path) -> Path:
     return path
 
 
+def save_declaration(declared: FrozenModel, path: str | Path, word: str) -> Path:
+    """Write variants, a sweep or a composition to a `.yaml`, `.yml` or `.json` file; reading it back gives its equal.
+
+    Raises `Refused`, naming the declaration by `word`, where the file ends otherwise.
+    """
+    path = Path(path)
+    _refuse_other_endings(path, word)
+    data = declared.plain()
+    write_text(path, json.dumps(data, indent=2) + "\n" if path.suffix == ".json" else hydra_text(data))
+    return path
+
+
 def begin_run(spec: TrainAndEvalSpec, run: RunDirectory, repeats: RunDirectory | None = None) -> None:
     """Write what a run starts from: the source files of its imported ops, then `run.yaml`.
 
@@ -127,6 +139,6 @@ def _canonical(path: str, value: Any) -> list[tuple[str, bool]]:
     return parts
 
 
-def _refuse_other_endings(path: Path) -> None:
+def _refuse_other_endings(path: Path, word: str = "spec") -> None:
     if path.suffix not in (".yaml", ".yml", ".json"):
-        raise Refused.one("spec", str(path), "a spec file ends in .yaml, .yml or .json")
+        raise Refused.one(word, str(path), f"a {word} file ends in .yaml, .yml or .json")

@@ -12,21 +12,17 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from trainer.algorithm.declaration import exposed
-from trainer.contract.hydra_yaml import hydra_text
-from trainer.contract.monitors import METRICS
+from trainer.contract.measured import EVALUATION_REWARD, measurable
 from trainer.contract.presets import preset_by_name
-from trainer.contract.run_directory import write_text
 from trainer.contract.space import Choices, Dimension, Range, dimension, number_at
 from trainer.contract.spec import TrainAndEvalSpec, accepted_name
-from trainer.contract.spec_file import read_spec_data, with_values_at
-from trainer.contract.sweep_config import BudgetConfig, PrunerConfig, SamplerConfig, reported
+from trainer.contract.spec_file import read_spec_data, save_declaration, with_values_at
+from trainer.contract.sweep_config import BudgetConfig, PrunerConfig, SamplerConfig
 from trainer.contract.sweep_population import PopulationConfig
 from trainer.contract.variants import Arm
 from trainer.plain.model import FrozenModel
 from trainer.plain.refusal import Problem, Refused
 
-EVALUATION = "evaluation/"
-EVALUATION_REWARD = f"{EVALUATION}reward"
 MOST_PROBED = 64
 SHARED = ("name", "description", "controls.seed")
 
@@ -68,8 +64,7 @@ class Sweep(FrozenModel):
     @classmethod
     def _is_reported(cls, metric: str, info: ValidationInfo) -> str:
         base: TrainAndEvalSpec | None = info.data.get("base")
-        simulations = [f"{EVALUATION}{name}" for name in base.eval_configs] if base else []
-        return reported(metric, [*METRICS, EVALUATION_REWARD, *simulations]) if base else metric
+        return measurable(metric, base) if base else metric
 
     @field_validator("space", mode="before")
     @classmethod
@@ -162,8 +157,7 @@ class Sweep(FrozenModel):
     def _refuse_budget(self) -> None:
         trainer, budget, population = self.base.trainer, self.budget, self.population
         least = "training" if population is None else f"generation of {population.members} members"
-        whole = trainer.num_updates * trainer.batch_size
-        steps = whole if population is None else population.members * population.interval
+        steps = trainer.agent_steps if population is None else population.members * population.interval
         if (
             budget.agent_steps is not None
             and budget.agent_steps < steps
@@ -182,12 +176,8 @@ def load_sweep(path: str | Path) -> Sweep:
 
 
 def save_sweep(sweep: Sweep, path: str | Path) -> Path:
-    """Write the sweep to a `.yaml` file; reading it back gives an equal one."""
-    path = Path(path)
-    if path.suffix not in (".yaml", ".yml"):
-        raise Refused.one("sweep", str(path), "a sweep's file ends in .yaml or .yml")
-    write_text(path, hydra_text(sweep.plain()))
-    return path
+    """Write the sweep to a `.yaml`, `.yml` or `.json` file; reading it back gives an equal one."""
+    return save_declaration(sweep, path, "sweep")
 
 
 def _read(path: str, given: Any) -> Dimension:

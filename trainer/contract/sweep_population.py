@@ -57,7 +57,7 @@ class PopulationConfig(FrozenModel):
 
     def generations(self, base: TrainAndEvalSpec) -> int:
         """How many generations a whole training of the base has."""
-        return base.trainer.num_updates * base.trainer.batch_size // self.interval
+        return base.trainer.agent_steps // self.interval
 
     def spec(self, spec: TrainAndEvalSpec, generation: int, origin: str | None) -> TrainAndEvalSpec:
         """A member's spec in a generation, from 0: it trains to the generation's end, on from the run `origin`."""
@@ -80,7 +80,7 @@ class PopulationConfig(FrozenModel):
         self.spec(base, 1, "any")  # Refuses what resumes nowhere.
 
     def _refuse_lengths(self, base: TrainAndEvalSpec) -> None:
-        batch, whole = base.trainer.batch_size, base.trainer.num_updates * base.trainer.batch_size
+        batch, whole = base.trainer.batch_size, base.trainer.agent_steps
         if self.interval % batch:
             down = max(batch, self.interval // batch * batch)
             raise ValueError(

@@ -168,6 +168,11 @@ class TrainerConfig(FrozenModel):
         """Batches that are collected and learned from."""
         return -(-self.total_timesteps // self.batch_size)
 
+    @property
+    def agent_steps(self) -> int:
+        """Agent-steps that are trained for: `total_timesteps`, rounded up to whole batches."""
+        return self.num_updates * self.batch_size
+
 
 def _curriculum_file(name: str) -> Any:
     path = GROUPS / f"{name}.yaml"

@@ -1,14 +1,11 @@
 """Experiments as files: a spec, variants or phases; which of them a file holds is told by its keys. It runs none."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from trainer.contract.hydra_yaml import hydra_text
-from trainer.contract.run_directory import write_text
 from trainer.contract.spec import TrainAndEvalSpec
-from trainer.contract.spec_file import read_spec_data
+from trainer.contract.spec_file import read_spec_data, save_declaration
 from trainer.contract.variants import Variants
 from trainer.plain.refusal import Refused
 
@@ -40,9 +37,4 @@ def load_experiment(path: str | Path) -> "TrainAndEvalSpec | Variants | Composit
 
 def save_variants(variants: Variants, path: str | Path) -> Path:
     """Write the declaration to a `.yaml`, `.yml` or `.json` file; reading it back gives an equal one."""
-    path = Path(path)
-    if path.suffix not in (".yaml", ".yml", ".json"):
-        raise Refused.one("variants", str(path), "a declaration's file ends in .yaml, .yml or .json")
-    as_json = path.suffix == ".json"
-    write_text(path, json.dumps(variants.plain(), indent=2) + "\n" if as_json else hydra_text(variants.plain()))
-    return path
+    return save_declaration(variants, path, "variants")

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainer.algorithm.declaration import slot_of
 from trainer.contract import Refused, RunDirectory, TrainAndEvalSpec, file_digest, load_experiment_spec
 from trainer.contract.checkpoints import BOUNDARY, REQUESTED, checkpoint_file, saved_checkpoints
-from trainer.contract.resume import STATEFUL, Begun, ResumeFrom, begun_files, keep_begun, read_begun, run_to_resume
+from trainer.contract.continuing import shared_by_all
+from trainer.contract.resume import Begun, ResumeFrom, begun_files, keep_begun, read_begun, run_to_resume
 from trainer.engine.checkpoint import Damaged, load_checkpoint, newest_checkpoint, newest_whole
 from trainer.engine.resuming import WHOLE, Beginning
 
@@ -95,24 +95,10 @@ def _refuse_what_cannot_go_on(state: Mapping[str, Any], spec: TrainAndEvalSpec, 
     if missing := [key for key in WHOLE if key not in state]:
         why = f"{name}'s checkpoint holds no {', '.join(missing)}; set weights: there is no more of it"
         raise Refused.one("resume_from.load", "all", why)
-    for path, (then, now) in _of_whole(load_experiment_spec(other.spec_file), spec).items():
+    for path, (then, now) in shared_by_all(load_experiment_spec(other.spec_file), spec).items():
         if then != now:
             why = f"{name} was trained with {then!r}, which its checkpoint counts or stores by; set that, {otherwise}"
             raise Refused.one(path, now, why)
     if state["update"] >= spec.trainer.num_updates:
         why = f"{name} has trained for {state['agent_steps']} already; ask for more, {otherwise}"
         raise Refused.one("trainer.total_timesteps", spec.trainer.total_timesteps, why)
-
-
-def _of_whole(then: TrainAndEvalSpec, now: TrainAndEvalSpec) -> dict[str, tuple[Any, Any]]:
-    """What must be equal in two specs for one's training to go on as the other's: both values of each path."""
-    overridden = {f"overrides.{path}" for spec in (then, now) for path in spec.overrides if slot_of(path) in STATEFUL}
-    return {
-        "trainer.batch_size": (then.trainer.batch_size, now.trainer.batch_size),
-        "trainer.optimizer.type": (then.trainer.optimizer.type, now.trainer.optimizer.type),
-        **{path: (_override(then, path), _override(now, path)) for path in sorted(overridden)},
-    }
-
-
-def _override(spec: TrainAndEvalSpec, path: str) -> Any:
-    return spec.overrides.get(path.removeprefix("overrides."))
