@@ -27,7 +27,7 @@ class SystemConfig(FrozenModel):
         description="`cpu`, `cuda`, `cuda:N`; `auto`: a GPU where there is one. The manifest says which it was.",
     )
     torch_threads: int = Field(
-        default=1, ge=1, le=256, description="Threads of torch on the CPU; part of a result's identity."
+        default=1, ge=1, le=256, description="Threads of torch and numpy on the CPU; part of a result's identity."
     )
 
 

@@ -3,6 +3,7 @@
 from hashlib import sha256
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from trainer.contract import AxiomControls, Refused, SystemConfig
 
@@ -18,8 +19,9 @@ def stream(seed: int, name: str) -> torch.Generator:
 
 
 def make_repeatable(controls: AxiomControls, system: SystemConfig) -> torch.device:
-    """Seed torch for the policy's first weights, fix its threads and algorithms, and choose the device."""
+    """Seed torch for the policy's first weights, fix threads and algorithms, and choose the device."""
     torch.set_num_threads(system.torch_threads)
+    threadpool_limits(system.torch_threads, "blas")  # numpy's, wherever this process got its environment from
     # The same switch as torch.use_deterministic_algorithms, which takes a second to load the compiler first.
     torch.set_deterministic_debug_mode("error" if controls.deterministic else "default")
     torch.manual_seed(stream_seed(controls.seed, "weights"))

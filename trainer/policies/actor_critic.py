@@ -9,8 +9,9 @@ from torch import Generator, Tensor, nn
 from trainer.contract import AgentConfig
 from trainer.envs.interface import Spaces, TokenObservations
 from trainer.policies.cores import build_core
-from trainer.policies.encoders import VectorEncoder, build_encoder, linear, trunk
-from trainer.policies.heads import build_head
+from trainer.policies.encoders import VectorEncoder, VectorTrunk, build_encoder, linear, trunk
+from trainer.policies.heads import CategoricalHead, build_head
+from trainer.policies.quick import QuickActor
 
 
 def interface_of(spaces: Spaces) -> str:
@@ -92,6 +93,7 @@ class ActorCritic(nn.Module):
         self.core = build_core(config, sizes[-1])
         self.head = build_head(spaces.action, self.core.size)
         self.head_value = linear(self.core.size, 1, gain=1.0)
+        self._quick = self._quick_actor()
 
     def forward(self, observations: Tensor, state: Tensor, starts: Tensor) -> Judgement:
         """Judge observations (T, N, *) from the core's state before them; `starts` (T, N): an episode begins there."""
@@ -106,10 +108,19 @@ class ActorCritic(nn.Module):
         self, observations: Tensor, state: Tensor, starts: Tensor, generator: Generator, *, greedy: bool = False
     ) -> Decision:
         """Choose an action for each of N observations (N, *)."""
+        if self._quick and observations.device.type == "cpu":
+            return Decision(*self._quick(observations, generator, greedy), state)
         judged = self(observations.unsqueeze(0), state, starts.unsqueeze(0))
         parameters = judged.parameters[0]
         actions = self.head.mode(parameters) if greedy else self.head.sample(parameters, generator)
         return Decision(actions, self.head.log_prob(parameters, actions), judged.values[0], judged.state)
+
+    def _quick_actor(self) -> QuickActor | None:
+        parts = self.trunk, self.head, self.critic
+        match parts:
+            case VectorTrunk() as trunk, CategoricalHead() as head, VectorTrunk() as critic:
+                return QuickActor(trunk, head, critic, self.head_value)
+        return None
 
     @torch.no_grad()
     def value(self, observations: Tensor, state: Tensor, starts: Tensor) -> Tensor:

@@ -130,12 +130,12 @@ class VectorTrunk(nn.Sequential):
     def __init__(self, encoder: VectorEncoder, sizes: Sequence[int], activation: Activation) -> None:
         super().__init__(*_alternating(encoder, sizes, activation))
         self.activation: Activation = activation
-        self._layers = [encoder.layer, *(layer for layer in self if isinstance(layer, nn.Linear))]
-        self._scaled = encoder.scaled
+        self.layers = [encoder.layer, *(layer for layer in self if isinstance(layer, nn.Linear))]
+        self.scaled = encoder.scaled
 
     def forward(self, input: Tensor) -> Tensor:
         """Features (B, H) of observations (B, *)."""
-        return perceptron(self._scaled(input), self._layers, self.activation)
+        return perceptron(self.scaled(input), self.layers, self.activation)
 
 
 def trunk(encoder: VectorEncoder | TokenEncoder, sizes: Sequence[int], activation: Activation) -> nn.Sequential:

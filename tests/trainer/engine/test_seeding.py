@@ -2,8 +2,10 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from trainer.engine.seeding import stream, stream_seed
+from trainer.contract import AxiomControls, SystemConfig
+from trainer.engine.seeding import make_repeatable, stream, stream_seed
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -27,3 +29,9 @@ def test_drawing_from_one_stream_does_not_shift_another():
     other = stream(0, "env/0")
     other.seed()
     assert stream(0, "policy").initial_seed() == expected
+
+
+def test_numpy_takes_as_many_threads_as_the_spec_says():
+    threadpool_limits(2, "blas")
+    make_repeatable(AxiomControls(), SystemConfig(device="cpu", torch_threads=1))
+    assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}

@@ -1,0 +1,62 @@
+"""Acting in numpy is what the policy computes in torch, wherever its weights lie."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+
+from trainer.contract import AgentConfig
+from trainer.engine.parameters import Parameters
+from trainer.envs.interface import DiscreteActions, Spaces, VectorObservations
+from trainer.policies.actor_critic import ActorCritic
+
+SPACES = Spaces(VectorObservations((2, 3)), DiscreteActions(4), num_agents=1)
+ROWS = 9
+
+
+@pytest.fixture(params=["tanh", "relu"])
+def policy(request) -> ActorCritic:
+    torch.manual_seed(0)
+    policy = ActorCritic(SPACES, AgentConfig(hidden_sizes=(8, 6), activation=request.param))
+    torch.nn.init.normal_(policy.head.layer.weight)
+    return policy
+
+
+def require_that_it_acts_as_it_judges(policy: ActorCritic, *, greedy: bool = False) -> None:
+    observations = torch.randn(ROWS, 2, 3)
+    state, starts = policy.initial_state(ROWS), torch.zeros(ROWS, dtype=torch.bool)
+    decision = policy.act(observations, state, starts, torch.Generator().manual_seed(7), greedy=greedy)
+    judged = policy(observations[None], state, starts[None])
+    of_head = policy.head.sample(judged.parameters[0], torch.Generator().manual_seed(7))
+    assert decision.actions.tolist() == (policy.head.mode(judged.parameters[0]) if greedy else of_head).tolist()
+    torch.testing.assert_close(decision.log_probs, policy.log_prob(judged.parameters[0], decision.actions).detach())
+    torch.testing.assert_close(decision.values, judged.values[0].detach())
+
+
+@pytest.mark.parametrize("greedy", [False, True])
+def test_actions_log_probabilities_and_values_are_those_that_the_policy_judges(policy, greedy):
+    require_that_it_acts_as_it_judges(policy, greedy=greedy)
+
+
+def test_observations_are_scaled_as_the_policy_scales_them(policy):
+    policy.observe(3 + 2 * torch.randn(50, 2, 3))
+    require_that_it_acts_as_it_judges(policy)
+
+
+def test_it_goes_by_the_weights_as_they_are_now(policy):
+    require_that_it_acts_as_it_judges(policy)
+    parameters = Parameters(policy)  # moves them
+    parameters.values.mul_(1.5)
+    require_that_it_acts_as_it_judges(policy)
+    parameters.values.mul_(-0.5)  # changes them where they lie
+    require_that_it_acts_as_it_judges(policy)
+
+
+def test_a_copy_goes_by_its_own_weights(policy):
+    require_that_it_acts_as_it_judges(policy)
+    copy = deepcopy(policy)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.mul_(2)
+    require_that_it_acts_as_it_judges(copy)
+    require_that_it_acts_as_it_judges(policy)
