@@ -58,37 +58,37 @@ class Collector:
 
     def collect(self, policy: Policy, steps: int) -> Rollout:
         """Act for `steps` steps in every environment."""
-        slots = self.envs.num_slots
         state = first_state = self._state_of(policy)
+        first_starts = self._starts
         seen: list[NDArray[np.generic]] = []
         ended: list[EpisodeEnd] = []
-        actions: list[Tensor] = []
-        log_probs: list[Tensor] = []
-        rewards, values, next_values = (np.zeros((steps, slots), np.float32) for _ in range(3))
-        starts, ends = (np.zeros((steps, slots), np.bool_) for _ in range(2))
+        actions, log_probs, values = list[Tensor](), list[Tensor](), list[Tensor]()
+        rewards, next_values = (np.zeros((steps, self.envs.num_slots), np.float32) for _ in range(2))
+        ends = np.zeros((steps, self.envs.num_slots), np.bool_)
         for t in range(steps):
             seen.append(self._observe(self.envs.observations))
-            starts[t] = self._starts
             decision = policy.act(self._tensor(seen[t]), state, self._tensor(self._starts), self.generator)
             state = decision.state
-            values[t] = decision.values.cpu().numpy()
-            ended += self.envs.step(decision.actions.cpu().numpy())
             actions.append(decision.actions)
             log_probs.append(decision.log_probs)
+            values.append(decision.values)
+            ending = self.envs.step(decision.actions.cpu().numpy())
             rewards[t] = self.envs.rewards
-            ends[t] = self.envs.terminated | self.envs.truncated
-            self._value_finals(policy, state, next_values[t])
-            self._starts = ends[t].copy()
+            self._starts = np.logical_or(self.envs.terminated, self.envs.truncated, out=ends[t])
+            if ending:
+                ended += ending
+                self._value_finals(policy, state, next_values[t])
         self._state = state
-        self._chain(policy, values, next_values, ends)
+        judged = torch.stack(values).float().cpu().numpy()
+        self._chain(policy, judged, next_values, ends)
         return Rollout(
             observations=self._tensor(_stack(seen)),
             actions=torch.stack(actions),
             log_probs=torch.stack(log_probs),
-            starts=self._tensor(starts),
+            starts=self._tensor(np.concatenate([first_starts[None], ends[:-1]])),
             state=first_state,
             rewards=rewards,
-            values=values,
+            values=judged,
             next_values=next_values,
             ends=ends,
             ended=tuple(ended),
@@ -101,8 +101,6 @@ class Collector:
 
     def _value_finals(self, policy: Policy, state: Tensor, values: NDArray[np.float32]) -> None:
         """Write V of the final observations of slots that were truncated in this step into the zeros `values` (N,)."""
-        if not self.envs.truncated.any():
-            return
         cut = np.flatnonzero(self.envs.truncated & ~self.envs.terminated)
         if len(cut):
             final = self._tensor(self._observe(self.envs.final_observations[cut]))

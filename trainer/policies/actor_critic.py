@@ -1,6 +1,7 @@
 """The agent: encoder, optional core, action head and value head; never an environment or a loss."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -93,7 +94,6 @@ class ActorCritic(nn.Module):
         self.core = build_core(config, sizes[-1])
         self.head = build_head(spaces.action, self.core.size)
         self.head_value = linear(self.core.size, 1, gain=1.0)
-        self._quick = self._quick_actor()
 
     def forward(self, observations: Tensor, state: Tensor, starts: Tensor) -> Judgement:
         """Judge observations (T, N, *) from the core's state before them; `starts` (T, N): an episode begins there."""
@@ -115,11 +115,13 @@ class ActorCritic(nn.Module):
         actions = self.head.mode(parameters) if greedy else self.head.sample(parameters, generator)
         return Decision(actions, self.head.log_prob(parameters, actions), judged.values[0], judged.state)
 
-    def _quick_actor(self) -> QuickActor | None:
-        parts = self.trunk, self.head, self.critic
-        match parts:
-            case VectorTrunk() as trunk, CategoricalHead() as head, VectorTrunk() as critic:
-                return QuickActor(trunk, head, critic, self.head_value)
+    @cached_property
+    def _quick(self) -> QuickActor | None:
+        """The same in numpy; none where a network is of another kind, or what judges may be a heir's own."""
+        if type(self) is ActorCritic:
+            match self.trunk, self.head, self.critic:
+                case VectorTrunk() as trunk, CategoricalHead() as head, VectorTrunk() as critic:
+                    return QuickActor(trunk, head, critic, self.head_value)
         return None
 
     @torch.no_grad()

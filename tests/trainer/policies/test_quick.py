@@ -8,7 +8,7 @@ import torch
 from trainer.contract import AgentConfig
 from trainer.engine.parameters import Parameters
 from trainer.envs.interface import DiscreteActions, Spaces, VectorObservations
-from trainer.policies.actor_critic import ActorCritic
+from trainer.policies.actor_critic import ActorCritic, Judgement
 
 SPACES = Spaces(VectorObservations((2, 3)), DiscreteActions(4), num_agents=1)
 ROWS = 9
@@ -59,4 +59,19 @@ def test_a_copy_goes_by_its_own_weights(policy):
         for parameter in policy.parameters():
             parameter.mul_(2)
     require_that_it_acts_as_it_judges(copy)
+    require_that_it_acts_as_it_judges(policy)
+
+
+class Doubled(ActorCritic):
+    def forward(self, observations, state, starts):
+        judged = super().forward(observations, state, starts)
+        return Judgement(judged.parameters, 2 * judged.values, judged.state)
+
+
+def test_a_policy_that_judges_otherwise_acts_as_it_judges():
+    require_that_it_acts_as_it_judges(Doubled(SPACES, AgentConfig(hidden_sizes=(8,))))
+
+
+def test_a_network_that_took_another_ones_place_is_the_one_that_acts(policy):
+    policy.critic = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(6, 6))
     require_that_it_acts_as_it_judges(policy)
