@@ -1,4 +1,4 @@
-"""Steps some environments one after another, with resets at the end of episodes; it never starts a process."""
+"""Steps some environments, together or one after another, and resets at the end of episodes; never starts a process."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from trainer.contract.environment import EnvConfig
 from trainer.envs.arrays import StepArrays
 from trainer.envs.interface import Env, EpisodeEnd
-from trainer.envs.make import make_env
+from trainer.envs.make import make_batch, make_env
 from trainer.ops.slots import Task
 
 _LARGEST_SEED = 2**31 - 1
@@ -17,7 +17,8 @@ _LARGEST_SEED = 2**31 - 1
 class EnvGroup:
     """Environments `first..first+n-1` of a vector, on the rows of their slots; they all live in this process.
 
-    Each draws its episodes' seeds from an own generator, so what it does never depends on its group.
+    Each draws its episodes' seeds from an own generator, so what it does never depends on its group. Where there is a
+    batch, it plays every row, and an episode with a task or a recording has an `Env` too, which plays over it.
     """
 
     def __init__(self, config: EnvConfig, arrays: StepArrays, envs: range, replays: Mapping[int, Path]) -> None:
@@ -25,12 +26,13 @@ class EnvGroup:
         self._config = config
         self._arrays = arrays
         self._envs = envs
+        self._agents = agents
         self._replays = {index: path for index, path in replays.items() if index in envs}
-        rows = [arrays.rows(row * agents, (row + 1) * agents) for row in range(len(envs))]
-        self._rows = rows
-        self._made: list[Env] = [make_env(config, row) for row in rows]
+        self._rows = [arrays.rows(row * agents, (row + 1) * agents) for row in range(len(envs))]
+        self._batch = make_batch(config, arrays)
+        alone = enumerate(self._rows) if self._batch is None else ()
+        self._own: dict[int, Env] = {row: make_env(config, its_arrays) for row, its_arrays in alone}
         self._rewards = arrays.rewards.reshape(len(envs), agents)
-        self._ended = [flags.reshape(len(envs), agents) for flags in (arrays.terminated, arrays.truncated)]
         self._returns = np.zeros((len(envs), agents))
         self._lengths = np.zeros(len(envs), np.int64)
         self._seeds: list[np.random.Generator] = []
@@ -43,7 +45,7 @@ class EnvGroup:
         self._arrays.rewards[:] = 0
         self._arrays.terminated[:] = False
         self._arrays.truncated[:] = False
-        for row in range(len(self._made)):
+        for row in range(len(self._envs)):
             self._begin(row)
 
     def assign(self, tasks: Mapping[int, Task]) -> None:
@@ -53,48 +55,63 @@ class EnvGroup:
 
     def step(self) -> list[EpisodeEnd]:
         """Act on the actions in the arrays; an environment whose episode ends is reset at once."""
-        for index, env in zip(self._envs, self._made, strict=True):
+        # The batch comes first, because an environment of a row's own writes over it.
+        if self._batch is not None:
+            self._batch.step()
+        for row, env in self._own.items():
             try:
                 env.step()
             except Exception as error:
-                error.add_note(f"raised by environment {index}")
+                error.add_note(f"raised by environment {self._envs[row]}")
                 raise
         self._returns += self._rewards
         self._lengths += 1
-        terminated, truncated = self._ended
-        ended = (terminated | truncated).any(axis=1)
-        return [self._end(row) for row in np.flatnonzero(ended).tolist()] if ended.any() else []
+        return [self._end(row) for row in self._ended()]
 
     def close(self) -> None:
         """Close every environment; safe to call twice."""
-        for env in self._made:
+        for env in self._own.values():
             env.close()
 
+    def _ended(self) -> list[int]:
+        slots = (self._arrays.terminated | self._arrays.truncated).nonzero()[0].tolist()
+        return sorted({slot // self._agents for slot in slots})
+
     def _begin(self, row: int) -> None:
-        if self._played[row] is not self._assigned[row]:
-            self._make_again(row)
+        task, record = self._assigned[row], self._envs[row] in self._replays
         self._returns[row] = 0
         self._lengths[row] = 0
         seed = int(self._seeds[row].integers(_LARGEST_SEED))
-        self._made[row].reset(seed, record=self._envs[row] in self._replays)
-
-    def _make_again(self, row: int) -> None:
-        task = self._assigned[row]
-        self._made[row].close()
-        self._made[row] = make_env(self._config.with_task(task), self._rows[row])
+        if self._batch is not None:
+            self._batch.reset(row, seed)
+        if self._batch is None or task or record:
+            self._alone(row, task).reset(seed, record)
+        else:
+            self._close(row)
         self._played[row] = task
+
+    def _alone(self, row: int, task: Task) -> Env:
+        """The row's own environment, which plays its task."""
+        if row not in self._own or self._played[row] is not task:
+            self._close(row)
+            self._own[row] = make_env(self._config.with_task(task), self._rows[row])
+        return self._own[row]
+
+    def _close(self, row: int) -> None:
+        if row in self._own:
+            self._own.pop(row).close()
 
     def _end(self, row: int) -> EpisodeEnd:
         self._rows[row].final_observations[:] = self._rows[row].observations
-        index, env = self._envs[row], self._made[row]
+        index, env = self._envs[row], self._own.get(row)
         replay = self._replays.pop(index, None)
-        if replay is not None:
+        if env is not None and replay is not None:
             env.save_replay(replay)
         end = EpisodeEnd(
             env=index,
             returns=self._returns[row].copy(),
             length=int(self._lengths[row]),
-            stats=env.stats(),
+            stats={} if env is None else env.stats(),
             replay=None if replay is None else str(replay),
             task=self._played[row],
         )

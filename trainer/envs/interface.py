@@ -1,4 +1,4 @@
-"""What every environment shows of itself: spaces, ends of episodes and one protocol; never an implementation."""
+"""What every environment shows of itself: spaces, ends of episodes and protocols; never an implementation."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,4 +163,19 @@ class Env(Protocol):
 
     def close(self) -> None:
         """Let go of everything; safe to call twice."""
+        ...
+
+
+class EnvBatch(Protocol):
+    """n copies of one environment of one agent that step together, in place on the `StepArrays` of their n rows.
+
+    Each does, bit by bit, what an `Env` of the same config does. They count nothing and record nothing.
+    """
+
+    def reset(self, row: int, seed: int) -> None:
+        """Begin the episode of this seed and write its first observation; leaves rewards and ends as they are."""
+        ...
+
+    def step(self) -> None:
+        """Act on the actions in the arrays; write observations, rewards, terminated, truncated of all rows."""
         ...

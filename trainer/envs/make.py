@@ -2,7 +2,7 @@
 
 from trainer.contract.environment import ARENA, EnvConfig
 from trainer.envs.arrays import StepArrays
-from trainer.envs.interface import Env, Spaces
+from trainer.envs.interface import Env, EnvBatch, Spaces
 
 
 def spaces_of(config: EnvConfig) -> Spaces:
@@ -25,3 +25,12 @@ def make_env(config: EnvConfig, arrays: StepArrays) -> Env:
     from trainer.envs.gym import GymEnv
 
     return GymEnv(config, arrays)
+
+
+def make_batch(config: EnvConfig, arrays: StepArrays) -> EnvBatch | None:
+    """Copies of this environment, one for each row of `arrays`, that step together; None if there is no such form."""
+    if config.id != "CartPole-v1" or config.kwargs:
+        return None
+    from trainer.envs.cartpole import CartPoles
+
+    return CartPoles(arrays)

@@ -10,14 +10,16 @@ from trainer.contract.environment import EnvConfig
 from trainer.envs.vector import VectorEnv
 from trainer.plain.refusal import Refused
 
-CONFIGS = ["arena", "CartPole-v1", "Pendulum-v1"]
+CONFIGS = {
+    "CartPole-v1": EnvConfig(id="CartPole-v1", kwargs={"max_episode_steps": 20}),
+    "Pendulum-v1": EnvConfig(id="Pendulum-v1", kwargs={"max_episode_steps": 20}),
+    "together": EnvConfig(id="CartPole-v1"),
+}
 
 
-@pytest.fixture(params=CONFIGS)
+@pytest.fixture(params=["arena", *CONFIGS])
 def config(request, small_arena) -> EnvConfig:
-    if request.param == "arena":
-        return small_arena
-    return EnvConfig(id=request.param, kwargs={"max_episode_steps": 20})
+    return small_arena if request.param == "arena" else CONFIGS[request.param]
 
 
 def assert_same(one, other) -> None:
@@ -49,7 +51,7 @@ def test_other_seeds_give_another_trajectory(play, config) -> None:
 
 
 def test_each_episode_of_an_environment_begins_differently(play, config) -> None:
-    played = play(config, num_envs=1, steps=60)
+    played = play(config, num_envs=1, steps=120)
     starts = [step for step, ends in enumerate(played.ends) if ends]
     assert len(starts) >= 2
     assert not np.array_equal(played.observations[starts[0]], played.observations[starts[1]])
