@@ -62,7 +62,8 @@ class Collector:
         first_starts = self._starts
         seen: list[NDArray[np.generic]] = []
         ended: list[EpisodeEnd] = []
-        actions, log_probs, values = list[Tensor](), list[Tensor](), list[Tensor]()
+        actions, log_probs = list[Tensor](), list[Tensor]()
+        values: list[Tensor | None] = []
         rewards, next_values = (np.zeros((steps, self.envs.num_slots), np.float32) for _ in range(2))
         ends = np.zeros((steps, self.envs.num_slots), np.bool_)
         for t in range(steps):
@@ -79,13 +80,14 @@ class Collector:
                 ended += ending
                 self._value_finals(policy, state, next_values[t])
         self._state = state
-        judged = torch.stack(values).float().cpu().numpy()
+        observations, starts = self._tensor(_stack(seen)), self._tensor(np.concatenate([first_starts[None], ends[:-1]]))
+        judged = _values(policy, values, observations, starts)
         self._chain(policy, judged, next_values, ends)
         return Rollout(
-            observations=self._tensor(_stack(seen)),
+            observations=observations,
             actions=torch.stack(actions),
             log_probs=torch.stack(log_probs),
-            starts=self._tensor(np.concatenate([first_starts[None], ends[:-1]])),
+            starts=starts,
             state=first_state,
             rewards=rewards,
             values=judged,
@@ -174,6 +176,15 @@ def in_order(ended: Sequence[Sequence[EpisodeEnd]], ends: NDArray[np.bool_]) -> 
             env = rank * share + end.env
             waiting[env].append(replace(end, env=env))
     return tuple(waiting[env].popleft() for _, env in np.argwhere(ends).tolist())
+
+
+def _values(policy: Policy, told: Sequence[Tensor | None], observations: Tensor, starts: Tensor) -> NDArray[np.float32]:
+    """V (T, N) of all steps: as `act` has told it, or at once where it has not."""
+    known = [values for values in told if values is not None]
+    if len(known) < len(told):
+        flat = policy.value(observations.flatten(0, 1), policy.initial_state(starts.numel()), starts.flatten())
+        return flat.view(starts.shape).float().cpu().numpy()
+    return torch.stack(known).float().cpu().numpy()
 
 
 def trim(tokens: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -36,12 +36,15 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Decision:
-    """Actions (N, ...) with their log-probabilities (N,), values (N,) and the core's new state."""
+    """Actions (N, ...) with their log-probabilities (N,), the core's new state, and values (N,).
+
+    No values: without memory `value` gives those of many steps at once, which then costs less.
+    """
 
     actions: Tensor
     log_probs: Tensor
-    values: Tensor
     state: Tensor
+    values: Tensor | None = None
 
 
 class Policy(Protocol):
@@ -113,20 +116,22 @@ class ActorCritic(nn.Module):
         judged = self(observations.unsqueeze(0), state, starts.unsqueeze(0))
         parameters = judged.parameters[0]
         actions = self.head.mode(parameters) if greedy else self.head.sample(parameters, generator)
-        return Decision(actions, self.head.log_prob(parameters, actions), judged.values[0], judged.state)
+        return Decision(actions, self.head.log_prob(parameters, actions), judged.state, judged.values[0])
 
     @cached_property
     def _quick(self) -> QuickActor | None:
         """The same in numpy; none where a network is of another kind, or what judges may be a heir's own."""
         if type(self) is ActorCritic:
             match self.trunk, self.head, self.critic:
-                case VectorTrunk() as trunk, CategoricalHead() as head, VectorTrunk() as critic:
-                    return QuickActor(trunk, head, critic, self.head_value)
+                case VectorTrunk() as trunk, CategoricalHead() as head, nn.Module():
+                    return QuickActor(trunk, head)
         return None
 
     @torch.no_grad()
     def value(self, observations: Tensor, state: Tensor, starts: Tensor) -> Tensor:
         """Values (N,) of N observations."""
+        if self._quick and self.critic is not None:
+            return self.head_value(self.critic(observations)).squeeze(-1)
         return self(observations.unsqueeze(0), state, starts.unsqueeze(0)).values[0]
 
     def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from trainer.policies.encoders import VectorTrunk
 from trainer.policies.heads import CategoricalHead
@@ -18,33 +18,23 @@ Floats = NDArray[np.float32]
 
 
 class QuickActor:
-    """Two separate networks, of which one has a categorical head, acting as `ActorCritic.act` says."""
+    """A network of its own with a categorical head, which acts as `ActorCritic.act` says; computed where it lies."""
 
-    def __init__(self, trunk: VectorTrunk, head: CategoricalHead, critic: VectorTrunk, head_value: nn.Linear) -> None:
-        self._actor = _Network(trunk, head.layer)
-        self._critic = _Network(critic, head_value)
-
-    def __call__(self, observations: Tensor, generator: Generator, greedy: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Actions, their log-probabilities and values, all (N,), for observations (N, *)."""
-        log_probs = _log_softmax(self._actor(observations))
-        scores = log_probs if greedy else log_probs + _gumbel(log_probs.shape, generator)
-        actions = scores.argmax(-1)
-        chosen = log_probs[np.arange(len(actions)), actions]
-        values = self._critic(observations)[:, 0]
-        return torch.from_numpy(actions), torch.from_numpy(chosen), torch.from_numpy(values)
-
-
-class _Network:
-    """Linear layers with an activation after each but the last, computed on the memory of their weights."""
-
-    def __init__(self, trunk: VectorTrunk, last: nn.Linear) -> None:
+    def __init__(self, trunk: VectorTrunk, head: CategoricalHead) -> None:
         self._trunk = trunk
-        self._parameters = [part for layer in (*trunk.layers, last) for part in (layer.weight, layer.bias)]
+        self._parameters = [part for layer in (*trunk.layers, head.layer) for part in (layer.weight, layer.bias)]
         self._lying: list[int] = []
         self._arrays: list[Floats] = []
 
-    def __call__(self, observations: Tensor) -> Floats:
-        """What the last layer gives, (N, H), for observations (N, *)."""
+    def __call__(self, observations: Tensor, generator: Generator, greedy: bool) -> tuple[Tensor, Tensor]:
+        """Actions and their log-probabilities, (N,), for observations (N, *)."""
+        log_probs = _log_softmax(self._scores(observations))
+        scores = log_probs if greedy else log_probs + _gumbel(log_probs.shape, generator)
+        actions = scores.argmax(-1)
+        return torch.from_numpy(actions), torch.from_numpy(log_probs[np.arange(len(actions)), actions])
+
+    def _scores(self, observations: Tensor) -> Floats:
+        """Logits (N, A)."""
         arrays = self._views()
         given: Floats = self._trunk.scaled(observations).numpy()
         for at in range(0, len(arrays) - 2, 2):

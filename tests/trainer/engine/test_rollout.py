@@ -38,11 +38,11 @@ def clock():
     del gymnasium.registry["Clock-v0"]
 
 
-def collect(env_id: str, end: int, steps: int, rollouts: int = 1):
+def collect(env_id: str, end: int, steps: int, rollouts: int = 1, kind: type[ActorCritic] = ActorCritic):
     with VectorEnv(EnvConfig(id=env_id, kwargs={"end": end}), num_envs=2) as envs:
         torch.manual_seed(0)
         spaces = Spaces(envs.observation_space, envs.action_space, envs.num_agents)
-        policy = ActorCritic(spaces, AgentConfig(hidden_sizes=(4,)))
+        policy = kind(spaces, AgentConfig(hidden_sizes=(4,)))
         collector = Collector(envs, torch.Generator().manual_seed(0), torch.device("cpu"))
         collector.restart([0, 1])
         return policy, [collector.collect(policy, steps) for _ in range(rollouts)]
@@ -73,6 +73,18 @@ def test_a_truncated_step_has_the_value_of_its_final_observation(clock):
     assert rollout.ends[:, 0].tolist() == [False, False, True, False]
     assert rollout.next_values[2, 0] == pytest.approx(value_of(policy, 3), rel=1e-5)
     assert rollout.next_values[2, 0] != pytest.approx(value_of(policy, 0), rel=1e-5)
+
+
+class Telling(ActorCritic):
+    """An heir, so that it acts in torch, and tells the value of each step as it acts."""
+
+
+def test_values_told_step_by_step_are_those_that_are_asked_for_at_once(clock):
+    _, [at_once] = collect(clock, end=2, steps=4)
+    _, [told] = collect(clock, end=2, steps=4, kind=Telling)
+    assert told.actions.tolist() == at_once.actions.tolist()
+    np.testing.assert_allclose(told.values, at_once.values, rtol=1e-5)
+    assert at_once.values.dtype == np.float32 and len(set(at_once.values[:2, 0].tolist())) == 2
 
 
 def test_the_last_step_of_a_rollout_is_continued_by_the_first_of_the_next(clock):

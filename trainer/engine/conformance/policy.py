@@ -61,7 +61,7 @@ def has_initial_state(policy: Any, spaces: Spaces) -> Findings:
 
 
 def decides_for_every_slot(policy: Any, spaces: Spaces) -> Findings:
-    """Act gives actions of the action space, log_probs (N,) and values (N,), greedy or not."""
+    """Act gives actions of the action space, log_probs (N,) and, if it remembers, values (N,), greedy or not."""
     for greedy in (False, True):
         decision = decided(policy, spaces, greedy=greedy)
         if not isinstance(decision, Decision):
@@ -69,7 +69,14 @@ def decides_for_every_slot(policy: Any, spaces: Spaces) -> Findings:
         yield from not_shaped(decision.actions, (SLOTS, *spaces.action.shape), "actions")
         yield from _not_in(decision.actions, spaces)
         yield from not_shaped(decision.log_probs, (SLOTS,), "log_probs")
+        yield from _values_of_act(decision, policy)
+
+
+def _values_of_act(decision: Decision, policy: Any) -> Findings:
+    if decision.values is not None:
         yield from not_shaped(decision.values, (SLOTS,), "values")
+    elif len(policy.initial_state(SLOTS)):
+        yield "it remembers, and gives no values"
 
 
 def judges_every_step(policy: Any, spaces: Spaces) -> Findings:
@@ -92,19 +99,20 @@ def is_finite(policy: Any, spaces: Spaces) -> Findings:
 
 
 def decides_by_its_judgement(policy: Any, spaces: Spaces) -> Findings:
-    """The log_probs and values of act are those of the judged parameters."""
+    """The log_probs of act, and the values if it gives them, are those of the judged parameters."""
     decision, judged = decided(policy, spaces), judged_once(policy, spaces)
     again = policy.log_prob(judged.parameters[0], decision.actions)
     yield from _apart(decision.log_probs, again, "log_probs")
-    yield from _apart(decision.values, judged.values[0], "values")
+    if decision.values is not None:
+        yield from _apart(decision.values, judged.values[0], "values")
 
 
-def values_as_it_acts(policy: Any, spaces: Spaces) -> Findings:
-    """Value gives the values (N,) of act."""
+def values_as_it_judges(policy: Any, spaces: Spaces) -> Findings:
+    """Value gives the values (N,) that it judges."""
     observations, state, starts = situation(policy, spaces)
     values = policy.value(observations, state, starts)
     yield from not_shaped(values, (SLOTS,), "value")
-    yield from _apart(values, decided(policy, spaces).values, "values")
+    yield from _apart(values, judged_once(policy, spaces).values[0], "values")
 
 
 def acts_without_gradients(policy: Any, spaces: Spaces) -> Findings:
@@ -112,7 +120,7 @@ def acts_without_gradients(policy: Any, spaces: Spaces) -> Findings:
     decision = decided(policy, spaces)
     tensors = {name: getattr(decision, name) for name in ("actions", "log_probs", "values", "state")}
     for name, tensor in (tensors | {"value": policy.value(*situation(policy, spaces))}).items():
-        if tensor.requires_grad:
+        if tensor is not None and tensor.requires_grad:
             yield f"{name} requires a gradient: put torch.no_grad() around it"
 
 
@@ -215,7 +223,7 @@ _OF_THE_POLICY: tuple[PolicyClause, ...] = (
     judges_every_step,
     is_finite,
     decides_by_its_judgement,
-    values_as_it_acts,
+    values_as_it_judges,
     acts_without_gradients,
     draws_from_its_generator,
     judges_as_it_acts,

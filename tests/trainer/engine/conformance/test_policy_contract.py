@@ -84,6 +84,16 @@ class Endless(ActorCritic):
         return Judgement(judged.parameters, judged.values + sums, sums[-1].reshape(1, -1, 1))
 
 
+class Silent(ActorCritic):
+    """It remembers, and gives no values as it acts."""
+
+    def __init__(self, spaces, agent):
+        super().__init__(spaces, agent.model_copy(update={"core": "gru"}))
+
+    def act(self, *args, **more):
+        return replace(super().act(*args, **more), values=None)
+
+
 def frozen(blueprint):
     policy = blueprint.actor_critic()
     for weight in (*policy.critic.parameters(), *policy.head_value.parameters()):
@@ -125,10 +135,11 @@ POLICY = [
     (everywhere.keeps, scribbling_policy),
     (policy.has_initial_state, twisted(initial_state=lambda self, slots: torch.zeros(0, slots))),
     (policy.decides_for_every_slot, twisted(act=act(with_doubled_actions)), policy.decides_by_its_judgement),
+    (policy.decides_for_every_slot, a(Silent)),
     (policy.judges_every_step, twisted(forward=judge(lambda self, o, s, b, judged: SimpleNamespace(**vars(judged))))),
     (policy.is_finite, twisted(entropy=boundless)),
     (policy.decides_by_its_judgement, twisted(act=act(more_likely))),
-    (policy.values_as_it_acts, twisted(value=lambda self, *args: ActorCritic.value(self, *args) * 2)),
+    (policy.values_as_it_judges, twisted(value=lambda self, *args: ActorCritic.value(self, *args) * 2)),
     (policy.acts_without_gradients, twisted(value=with_gradients)),
     (policy.draws_from_its_generator, twisted(act=distracted_act)),
     (policy.judges_as_it_acts, twisted(forward=judge(drifting)), policy.judges_shuffled_steps),
