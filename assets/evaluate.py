@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from assets.code_version import trainer_code_version
+from assets.meanwhile import ANALYSIS, loading
 from assets.overridden import resource_keys, with_chosen_ops
 from assets.shape import ALONE, Shape
 from assets.stage import OWNERS, OfRun, finished, materialization, open_stage
@@ -44,9 +45,10 @@ def evaluate_asset(name: str = "evaluate", train: str = "train", shape: Shape = 
             trained = resources.manifests.parent(context.instance, context.run.run_id, shape.key(train), config.of_run)
             given = TrainAndEvalSpec.accept(trained.manifest.spec)
             run = open_stage(context, "evaluate", with_chosen_ops(given, context, "evaluate"))
-        manifest = finished(
-            context, run, "evaluate", lambda: resources.compute.run(context, "evaluate", run, trained.path)
-        )
+        with loading(*ANALYSIS):
+            manifest = finished(
+                context, run, "evaluate", lambda: resources.compute.run(context, "evaluate", run, trained.path)
+            )
         return materialization(manifest, run, parents={"train": str(trained.path)})
 
     return evaluate

@@ -1,7 +1,7 @@
 """What Dagster adds to a run: its time against the same stages by `python -m trainer`, commands that wait, memory.
 
 Runs take turns, so that other processes' work is in both. What is added holds the start of Dagster, its records and the
-whole stage `analyze`, which `python -m trainer` does not have.
+whole stage `analyze`, which `python -m trainer` does not have. One round before all makes the home and is not counted.
 """
 
 import os
@@ -13,10 +13,10 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from benchmarks.fresh import BIN, Cost, cost, usual
 from benchmarks.results import table
 from trainer.contract import TrainAndEvalSpec, save_experiment_spec
 
-BIN = Path(sys.executable).parent
 ROUNDS, COMMAND_ROUNDS = 5, 7
 CARTPOLE = {
     "name": "orchestrated",
@@ -38,11 +38,11 @@ def orchestration() -> str:
     with TemporaryDirectory() as folder:
         spec = save_experiment_spec(TrainAndEvalSpec.accept(CARTPOLE), Path(folder) / "spec.yaml")
         longer = save_experiment_spec(TrainAndEvalSpec.accept(LONGER), Path(folder) / "longer.yaml")
-        home = os.environ | {"AXIOM_HOME": folder}
+        home = usual(AXIOM_HOME=folder)
         run, runs = ("axiom", "run", str(spec)), Path(folder) / "runs"
-        rounds = [(_bare(spec, runs / f"bare-{n}"), _seconds(run, home)) for n in range(ROUNDS)]
+        rounds = [(_bare(spec, runs / f"bare-{n}"), cost(run, home)) for n in range(1 + ROUNDS)][1:]
         asked = (("axiom", "--help"), (*run, "--no-launch"))
-        commands = [[_seconds(words, home) for words in asked] for _ in range(COMMAND_ROUNDS)]
+        commands = [[cost(words, home) for words in asked] for _ in range(COMMAND_ROUNDS)]
         megabytes = _waiting(longer, home)
     bare, whole = zip(*rounds, strict=True)
     helps, shows = zip(*commands, strict=True)
@@ -53,6 +53,7 @@ def orchestration() -> str:
             ("train and evaluate by `python -m trainer`", _shown(bare), ""),
             ("train, evaluate and analyze by `axiom run`", _shown(whole), ""),
             ("… more, of the same round", _shown(more), "6 s"),
+            ("… more CPU time, of the same round", _range([each.processor for each in more]), ""),
             ("`axiom run --no-launch`", _shown(shows), "2 s"),
             ("`axiom --help`", _shown(helps), "0.5 s"),
             ("memory of `axiom run` while its training runs", f"{megabytes:.0f} MB", "250 MB"),
@@ -61,16 +62,10 @@ def orchestration() -> str:
     )
 
 
-def _bare(spec: Path, run: Path) -> float:
-    """Seconds of a training and its evaluation without Dagster."""
+def _bare(spec: Path, run: Path) -> Cost:
+    """Of a training and its evaluation without Dagster."""
     begin = ("python", "-m", "trainer", "train", "--run-dir", str(run), "--spec", str(spec))
-    return _seconds(begin) + _seconds(("python", "-m", "trainer", "evaluate", "--run-dir", str(run)))
-
-
-def _seconds(words: Sequence[str], environment: Mapping[str, str] | None = None) -> float:
-    start = time.perf_counter()
-    subprocess.run([str(BIN / words[0]), *words[1:]], env=environment, check=True, capture_output=True)
-    return time.perf_counter() - start
+    return cost(begin, usual()) + cost(("python", "-m", "trainer", "evaluate", "--run-dir", str(run)), usual())
 
 
 def _waiting(spec: Path, environment: Mapping[str, str]) -> float:
@@ -92,7 +87,8 @@ def _trained(runs: Path) -> list[Path]:
 
 def _serving() -> float:
     """Megabytes of a process that has loaded every definition, as a code server has, and waits."""
-    with subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", SERVER], env=usual(), stdin=pipe, stdout=pipe) as process:
         assert process.stdin is not None and process.stdout is not None
         process.stdout.readline()
         held = _resident(process.pid)
@@ -105,5 +101,9 @@ def _resident(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def _shown(seconds: Sequence[float]) -> str:
+def _shown(costs: Sequence[Cost]) -> str:
+    return _range([each.clock for each in costs])
+
+
+def _range(seconds: Sequence[float]) -> str:
     return f"{median(seconds):.2f} s ({min(seconds):.2f}–{max(seconds):.2f})"

@@ -40,7 +40,7 @@ def _scene(position: float, lean: float, action: int | None) -> "Image":
     large = Image.new("RGB", ((WIDTH - 2 * MARGIN) * SMOOTH, (HEIGHT - STRIP - MARGIN) * SMOOTH), FLOOR)
     _paint(drawing(large), large.width, large.height, position, lean, action)
     image = blank(WIDTH, HEIGHT)
-    image.paste(large.resize((large.width // SMOOTH, large.height // SMOOTH), Image.Resampling.BOX), (MARGIN, MARGIN))
+    image.paste(large.reduce(SMOOTH), (MARGIN, MARGIN))
     draw = drawing(image)
     draw.text((MARGIN + 10, MARGIN + 8), f"position {position:+.2f} of ±{TRACK}", FAINT, font(12))
     words = f"lean {math.degrees(lean):+.1f}° of ±12°"

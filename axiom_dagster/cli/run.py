@@ -152,11 +152,12 @@ def _resume(name: str, *, given: Sequence[object], compute: "AnyCompute") -> "Ru
 
 
 def _compute(name: ComputeName, config: "SkypilotJobConfig | None") -> "AnyCompute":
-    from axiom_dagster.rented import rented_compute
     from resources.in_process_compute import InProcessCompute
     from resources.local_compute import LocalCompute
 
     if config is not None:
+        from axiom_dagster.rented import rented_compute
+
         return rented_compute(config)
     return InProcessCompute() if name == ComputeName.in_process else LocalCompute()
 
@@ -200,10 +201,11 @@ def _run(
     spec: "TrainAndEvalSpec", tag: str | None, compute: ComputeName, config: "SkypilotJobConfig | None"
 ) -> "RunHandle":
     from axiom_dagster.experiment import TrainAndEvalExperiment
-    from resources.skypilot.preflight import require_ready
-    from resources.skypilot.service import get_skypilot_service
 
     if config is not None:
+        from resources.skypilot.preflight import require_ready
+        from resources.skypilot.service import get_skypilot_service
+
         require_ready([(spec, config)], get_skypilot_service().sky)
     with shown() as display:
         handle = TrainAndEvalExperiment(spec).run(tag, compute=_compute(compute, config))

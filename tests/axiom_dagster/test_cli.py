@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,36 @@ def test_help_comes_at_once_and_loads_nothing_heavy():
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True)
     assert time.perf_counter() - began < 3
+
+
+def test_the_version_is_told_without_a_command():
+    told = axiom("--version")
+    assert (told.exit_code, told.stdout.strip()) == (0, version("axiom_dagster"))
+
+
+def test_a_command_collects_seldom_while_it_loads_and_not_at_all_when_it_ends():
+    code = (
+        "import atexit, gc, sys\n"
+        "atexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count()))\n"
+        "from axiom_dagster.cli.app import main\n"
+        "sys.argv = ['axiom', '--help']\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    between, frozen = map(int, done.stdout.splitlines()[-1].split())
+    assert between == 20_000
+    assert frozen > 1000
+
+
+def test_a_run_on_this_machine_loads_nothing_that_only_rented_ones_need():
+    code = (
+        "import sys; from axiom_dagster.cli.run import ComputeName, _compute\n"
+        "import axiom_dagster.experiment, axiom_dagster.definitions\n"
+        "_compute(ComputeName.local, None)\n"
+        "print(*{'requests', 'sky', 'axiom_dagster.rented', 'resources.skypilot.service'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
 
 
 @pytest.mark.parametrize(

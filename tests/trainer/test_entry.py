@@ -43,6 +43,17 @@ def test_the_trainer_trains_and_evaluates_from_a_spec_file_without_dagster(tmp_p
     assert len(manifest.eval_results["CartPole-v1"].episodes) == 2
 
 
+def test_a_trainer_that_ends_is_not_collected_once_more():
+    code = (
+        "import atexit, gc, runpy, sys\n"
+        "atexit.register(lambda: print(gc.get_freeze_count()))\n"
+        "sys.argv = ['trainer', '--help']\n"
+        "runpy.run_module('trainer', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert int(done.stdout.splitlines()[-1]) > 1000
+
+
 def test_words_that_make_no_sense_exit_with_2(tmp_path):
     assert trainer("analyze", "--run-dir", str(tmp_path)).returncode == 2
     assert trainer("train", "--run-dir", str(tmp_path / "none")).returncode == 2
