@@ -6,8 +6,11 @@ from typing import Any, Self
 from trainer.contract import TrainAndEvalSpec
 from trainer.pipeline import no_nan
 
+Ops = Mapping[str, Callable[[Any], Any]]
+
 # What follows are the steps of `trainer.algorithm.declaration`, counted: of an update, of an epoch, of a minibatch.
 STEPS = (9, 2, 6)
+_holds = no_nan().predicate
 
 
 def steps_per_update(spec: TrainAndEvalSpec) -> int:
@@ -18,47 +21,50 @@ def steps_per_update(spec: TrainAndEvalSpec) -> int:
     return of_update + config.ppo.update_epochs * (of_epoch + minibatches * of_minibatch)
 
 
-def by_hand(ops: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
+def by_hand(ops: Ops) -> Callable[[Any], Any]:
     """The whole training stage as a function of its job."""
-    holds = no_nan().predicate
 
-    def update(training: Any, epochs: int, minibatches: int) -> None:
-        training.schedule()
-        training.assigned(ops["curriculum"](training.lesson()))
-        training.collected(training.collection().collect())
-        assert holds(training.rollout.rewards)
-        training.paid(ops["compute_reward"](training.earned()))
-        training.estimated(ops["compute_advantage"](training.experience()))
-        assert holds(training.targets)
-        learner = training.study()
-        for _ in range(epochs):
-            learner.shuffle()
-            for _ in range(minibatches):
-                minibatch(learner)
-            if learner.moved_too_far():
+    def train(job: Any) -> Any:
+        training = job.begin()
+        training.with_policy(training.blueprint().actor_critic())
+        for _ in range(training.config.num_updates):
+            update(training, ops)
+            if training.is_over():
                 break
-        training.studied(learner)
-        training.report()
+        return job.trained(training.finish())
 
-    def minibatch(learner: Any) -> None:
+    return train
+
+
+def update(training: Any, ops: Ops) -> None:
+    """One update: a rollout, and the epochs that learn from it."""
+    config = training.config
+    training.schedule()
+    training.assigned(ops["curriculum"](training.lesson()))
+    training.collected(training.collection().collect())
+    assert _holds(training.rollout.rewards)
+    training.paid(ops["compute_reward"](training.earned()))
+    training.estimated(ops["compute_advantage"](training.experience()))
+    assert _holds(training.targets)
+    learner = training.study()
+    for _ in range(config.ppo.update_epochs):
+        epoch(learner, ops, config.batch_size // config.minibatch_size)
+        if learner.moved_too_far():
+            break
+    training.studied(learner)
+    training.report()
+
+
+def epoch(learner: Any, ops: Ops, minibatches: int) -> None:
+    """Every step of a rollout once, a minibatch at a time."""
+    learner.shuffle()
+    for _ in range(minibatches):
         learner.next_minibatch()
         learner.judged(ops["compute_loss"](learner.sample()))
         learner.backward()
         descent = learner.descent()
         descent = descent.clipped(ops["clip_gradients"](descent.to_clip()))
         learner.descended(descent.stepped(ops["adam_step"](descent.to_step())))
-
-    def train(job: Any) -> Any:
-        training = job.begin()
-        training.with_policy(training.blueprint().actor_critic())
-        config = training.config
-        for _ in range(config.num_updates):
-            update(training, config.ppo.update_epochs, config.batch_size // config.minibatch_size)
-            if training.is_over():
-                break
-        return job.trained(training.finish())
-
-    return train
 
 
 def idle_ops() -> dict[str, Any]:

@@ -98,6 +98,10 @@ def test_setting_values_to_what_they_are_changes_nothing(spec):
         ({"controls": {"seed": -1}}, "controls.seed = -1"),
         ({"controls": {"seed": True}}, "'seed' is true, not a number"),
         ({"agent": {"hidden_sizes": []}}, "agent.hidden_sizes = []"),
+        (
+            {"trainer": {"overlap": True}, "overrides": {"rollout": {"imported": {"target": "my_ops:mine"}}}},
+            "trainer.overlap: only the declared rollout can be collected while an update is learned",
+        ),
     ],
 )
 def test_bad_input_is_refused_with_path_value_and_what_is_allowed(change, message):

@@ -147,6 +147,11 @@ class TrainAndEvalSpec(ExperimentSpec):
                 )
         if self.resume_from and "train" in self.overrides:
             raise ValueError("resume_from: the stage train is replaced as a whole, and begins with what it likes")
+        if self.trainer.overlap and "train.rollout" in self.overrides:
+            raise ValueError(
+                "trainer.overlap: only the declared rollout can be collected while an update is learned; "
+                "train.rollout is overridden, so leave overlap off"
+            )
         for path, choice in self.overrides.items():
             _refuse_other_tasks(path, replacement_of(path, choice), trained)
         if self.agent.core != "none" and self.trainer.minibatch_size % self.trainer.rollout_length:

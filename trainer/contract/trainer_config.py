@@ -117,6 +117,10 @@ class TrainerConfig(FrozenModel):
     num_workers: int = Field(
         default=1, ge=1, description="Processes that step them (1: the trainer's own); no effect on results."
     )
+    overlap: bool = Field(
+        default=False,
+        description="Whether the next rollout is collected while an update is learned, by the policy from before it.",
+    )
     normalize_observations: bool = Field(default=False, description="Whether vector observations get mean 0 and std 1.")
     normalize_rewards: bool = Field(
         default=True, description="Whether rewards are scaled by the std of the discounted return."

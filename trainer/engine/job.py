@@ -54,6 +54,9 @@ class TrainJob:
 def _share(spec: TrainAndEvalSpec, ranks: Ranks) -> range:
     """The environments of this process; raises `Refused` where they, or a minibatch, cannot be divided."""
     config = spec.trainer
+    if config.overlap and not ranks.alone:
+        why = "several processes draw the policy's chance together, step by step; leave it off, or start one process"
+        raise Refused.one("trainer.overlap", True, why)
     unit = 1 if spec.agent.core == "none" else config.rollout_length
     if config.minibatch_size // unit % ranks.count:
         why = f"each of {ranks.count} processes takes an equal part of a minibatch, for a core whole rollouts; "

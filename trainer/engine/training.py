@@ -18,6 +18,7 @@ from torch import nn
 
 from trainer.contract import Progress, TrainAndEvalSpec
 from trainer.contract.checkpoints import REQUESTED
+from trainer.engine.ahead import Ahead
 from trainer.engine.assigned import shares
 from trainer.engine.checkpoint import save_checkpoint, weights_digest
 from trainer.engine.draws import SharedDraws
@@ -67,6 +68,7 @@ class Training:
         self.ranks = ranks
         self.spaces = Spaces(envs.observation_space, envs.action_space, envs.num_agents)
         self.collector = Collector(envs, stream(seed, "policy"), device)
+        self.ahead = Ahead(self.collector, config.rollout_length, stack)
         self.curriculum_generator = np.random.default_rng(stream_seed(seed, "curriculum"))
         self.curriculum_state: dict[str, NDArray[np.float64]] = {}
         self.reward_scale = RewardScale(config.num_slots, config.ppo.gamma)
@@ -157,7 +159,7 @@ class Training:
             self.reward_scale.restart()
         if not self.ranks.alone:
             self._draws.enter_context(SharedDraws(self.collector.generator, self.envs.num_slots, self.ranks))
-        return Collection(self.collector, self.policy, self.config.rollout_length)
+        return self.ahead.collection(self.policy)
 
     def collected(self, rollout: Rollout) -> Self:
         """Take the rollout to learn from."""
@@ -170,6 +172,9 @@ class Training:
     def at_boundary(self) -> bool:
         """Whether a segment begins with the next update."""
         return self.done % self.config.checkpoint.interval_updates == 0
+
+    def _ends_segment(self) -> bool:
+        return (self.done + 1) % self.config.checkpoint.interval_updates == 0 or self.done + 1 == self.last_update
 
     def earned(self) -> Earned:
         """What `compute_reward` is given."""
@@ -204,11 +209,14 @@ class Training:
         return self
 
     def study(self) -> Learner:
-        """What the epochs work on."""
+        """What the epochs work on; where the spec says so, the segment's next rollout is collected meanwhile."""
+        if self.config.overlap and not self._ends_segment():
+            self.ahead.begin(self.policy)
         return self.learner.studying(Batch(self.rollout, self.targets, self.learning_rate, self.clip_coef))
 
     def studied(self, learner: Learner) -> Self:
         """Note what was learned; raises `Diverged` where a number is not finite."""
+        self.ahead.wait()
         self.metrics = self._of_rollout() | learner.losses()
         self.monitors.require_finite(self)
         if self.config.normalize_observations:

@@ -85,16 +85,17 @@ class TokenEncoder(nn.Module):
 
     def forward(self, observations: Tensor) -> Tensor:
         """The pooled embedding before the activation."""
-        location, feature, value = observations.long().unbind(-1)
-        meaning = feature * 256 + value
-        first = self.first_row[meaning]
-        rows = torch.where(first > 0, first + location, first)
-        return self.embedding(rows, per_sample_weights=self.weight[meaning]) + self.bias
+        location, feature, value = observations.unbind(-1)
+        meaning = feature.int().mul_(256).add_(value).flatten()
+        first = self.first_row.index_select(0, meaning).view_as(location)
+        rows = first.add_(location.int().mul_(first > 0))
+        weights = self.weight.index_select(0, meaning).view_as(location)
+        return self.embedding(rows, per_sample_weights=weights) + self.bias
 
 
 def _reading(features: Sequence[TokenFeature]) -> tuple[Tensor, Tensor]:
     """For each (feature, value): its first row (0: not read), to which the location is added; and its weight."""
-    first_row = torch.zeros(256 * 256, dtype=torch.long)
+    first_row = torch.zeros(256 * 256, dtype=torch.int32)
     weight = torch.zeros(256 * 256)
     next_row = 1
     for feature in features:

@@ -282,6 +282,7 @@ def test_what_the_first_one_refuses_ends_the_others(tmp_path, together):
         ({"num_envs": 1}, r"trainer\.num_envs = 1: cannot be divided among 2 .* multiple of 2, or start 1"),
         ({"batch_size": 252, "minibatch_size": 63}, r"trainer\.minibatch_size = 63: .* use a multiple of 2"),
         ({"minibatch_size": 64, **GRU}, r"trainer\.minibatch_size = 64: .* whole rollouts; use a multiple of 128"),
+        ({"overlap": True}, r"trainer\.overlap = True: .* leave it off, or start one process"),
     ],
 )
 def test_what_cannot_be_divided_is_refused_with_what_to_do(changes, message, small, start, reporter):

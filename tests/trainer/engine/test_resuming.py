@@ -34,6 +34,7 @@ WAYS = {
     "gru": {"agent": {"core": "gru", "core_size": 8}},
     "normalized": {"trainer": {"normalize_observations": True}},
     "workers": {"trainer": {"num_workers": 2}},
+    "overlap": {"trainer": {"overlap": True}},
     "muon": {"trainer": {"optimizer": {"type": "muon"}}},
     "curriculum": {
         "overrides": {"curriculum": {"learning_progress": BUCKETS}},
