@@ -89,7 +89,7 @@ class Learner:
 
     def shuffle(self) -> Self:
         """Begin an epoch: all steps in a new order; whole slots where the policy remembers."""
-        self._minibatches = self._shuffled(self.batch.rollout)
+        self._minibatches = self._shuffled()
         self._kls = []
         return self
 
@@ -161,32 +161,43 @@ class Learner:
         names = ("policy_loss", "value_loss", "entropy", "approx_kl", "clipfrac", "grad_norm")
         return {f"losses/{name}": mean for name, mean in zip(names, means.tolist(), strict=True)}
 
-    def _shuffled(self, rollout: Rollout) -> Iterator[Minibatch]:
+    def _shuffled(self) -> Iterator[Minibatch]:
+        """The minibatches of an epoch: views of its shuffled arrays."""
+        rollout, targets = self.batch.rollout, self.batch.targets
         steps, slots = rollout.starts.shape
         whole_slots = len(rollout.state) > 0
         count = slots if whole_slots else steps * slots
         size = self.config.minibatch_size // steps if whole_slots else self.config.minibatch_size
         order = torch.randperm(count, generator=self.generator).to(rollout.starts.device)
-        for start in range(0, count, size):
-            yield self._minibatch(order[start : start + size], whole_slots)
-
-    def _minibatch(self, picked: Tensor, whole_slots: bool) -> Minibatch:
-        rollout, targets = self.batch.rollout, self.batch.targets
         take = _slots if whole_slots else _steps
-        advantages = take(targets.advantages, picked)
+        epoch = Minibatch(
+            observations=take(rollout.observations, order),
+            starts=take(rollout.starts, order),
+            state=_slots(rollout.state, order) if whole_slots else rollout.state,
+            actions=take(rollout.actions, order),
+            log_probs=take(rollout.log_probs, order),
+            advantages=take(targets.advantages, order),
+            returns=take(targets.returns, order),
+            values=take(targets.values, order),
+        )
+        for start in range(0, count, size):
+            yield self._part(epoch, start, min(size, count - start))
+
+    def _part(self, epoch: Minibatch, start: int, size: int) -> Minibatch:
+        advantages = epoch.advantages[:, start : start + size]
         if self.config.ppo.normalize_advantages:
             advantages = normalize(advantages.flatten()).view(advantages.shape)
-        share = self.ranks.share(len(picked), "trainer.minibatch_size")
-        own = picked[share.start : share.stop]
+        share = self.ranks.share(size, "trainer.minibatch_size")
+        own = slice(start + share.start, start + share.stop)
         return Minibatch(
-            observations=take(rollout.observations, own),
-            starts=take(rollout.starts, own),
-            state=rollout.state[:, own] if whole_slots else rollout.state,
-            actions=take(rollout.actions, own),
-            log_probs=take(rollout.log_probs, own),
+            observations=epoch.observations[:, own],
+            starts=epoch.starts[:, own],
+            state=epoch.state[:, own] if len(epoch.state) else epoch.state,
+            actions=epoch.actions[:, own],
+            log_probs=epoch.log_probs[:, own],
             advantages=advantages[:, share.start : share.stop],
-            returns=take(targets.returns, own),
-            values=take(targets.values, own),
+            returns=epoch.returns[:, own],
+            values=epoch.values[:, own],
         )
 
 
@@ -202,14 +213,14 @@ def explained_variance(values: NDArray[np.float32], returns: NDArray[np.float32]
     return 1 - float((returns - values).var(dtype=np.float64)) / spread if spread > 0 else None
 
 
-def _steps(values: Tensor, picked: Tensor) -> Tensor:
-    """The picked ones of T * N steps, as (1, B, *)."""
-    return values.flatten(0, 1)[picked].unsqueeze(0)
+def _steps(values: Tensor, order: Tensor) -> Tensor:
+    """T * N steps in this order, as (1, T * N, *)."""
+    return values.flatten(0, 1).index_select(0, order).unsqueeze(0)
 
 
-def _slots(values: Tensor, picked: Tensor) -> Tensor:
-    """The picked ones of N slots, as (T, B / T, *)."""
-    return values[:, picked]
+def _slots(values: Tensor, order: Tensor) -> Tensor:
+    """N slots in this order, as (T, N, *)."""
+    return values.index_select(1, order)
 
 
 def _numbers(loss: Loss, grad_norm: Tensor) -> Tensor:

