@@ -23,11 +23,6 @@ class Parameters:
                 self.hidden.append(Matrix(start, *parameter.shape))
             start = end
 
-    def differentiate(self, loss: Tensor) -> None:
-        """Put the gradient of `loss` in the place of the last one."""
-        self.gradients.zero_()
-        loss.backward()
-
 
 def _is_hidden_matrix(name: str, parameter: Tensor) -> bool:
     return parameter.ndim == 2 and not name.startswith("head") and "embedding" not in name

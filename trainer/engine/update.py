@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainer.contract import TrainerConfig
+from trainer.engine.measuring import Measuring
 from trainer.engine.parameters import Parameters
 from trainer.engine.ranks import Ranks
 from trainer.engine.rollout import Rollout
@@ -71,12 +72,12 @@ class Learner:
         generator: torch.Generator,
         ranks: Ranks,
     ) -> None:
-        self.policy = policy
         self.parameters = parameters
         self.config = config
         self.generator = generator
         self.ranks = ranks
         self.optimizer_state: dict[str, Tensor] = {}
+        self._measuring = Measuring(policy)
         self._minibatches: Iterator[Minibatch] = iter(())
         self._kls: list[Tensor] = []
         self._seen: list[Tensor] = []
@@ -101,16 +102,15 @@ class Learner:
     def sample(self) -> Sample:
         """What `compute_loss` is given: the minibatch as the policy judges it now."""
         minibatch, ppo = self.minibatch, self.config.ppo
-        judged = self.policy(minibatch.observations, minibatch.state, minibatch.starts)
-        parameters = judged.parameters.flatten(0, 1)
+        measured = self._measuring.measure(minibatch.observations, minibatch.state, minibatch.starts, minibatch.actions)
         return Sample(
-            log_probs=self.policy.log_prob(parameters, minibatch.actions.flatten(0, 1)),
+            log_probs=measured.log_probs,
             old_log_probs=minibatch.log_probs.flatten(),
             advantages=minibatch.advantages.flatten(),
-            values=judged.values.flatten(),
+            values=measured.values,
             old_values=minibatch.values.flatten(),
             returns=minibatch.returns.flatten(),
-            entropy=self.policy.entropy(parameters),
+            entropy=measured.entropy,
             clip_coef=self.batch.clip_coef,
             value_clip_coef=ppo.value_clip_coef,
             value_coef=ppo.value_coef,
@@ -124,7 +124,8 @@ class Learner:
 
     def backward(self) -> Self:
         """The gradient of the loss over the whole minibatch: of several processes, the mean of theirs."""
-        self.parameters.differentiate(self.loss.total)
+        self.parameters.gradients.zero_()
+        self._measuring.differentiate(self.loss.total)
         self.ranks.mean_(self.parameters.gradients)
         return self
 

@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 
 from trainer.contract import AgentConfig
 from trainer.envs.interface import Spaces, TokenObservations
+from trainer.policies.closed_form import ClosedForm
 from trainer.policies.cores import build_core
 from trainer.policies.encoders import VectorEncoder, VectorTrunk, build_encoder, linear, trunk
 from trainer.policies.heads import CategoricalHead, build_head
@@ -119,19 +120,29 @@ class ActorCritic(nn.Module):
         return Decision(actions, self.head.log_prob(parameters, actions), judged.state, judged.values[0])
 
     @cached_property
+    def closed_form(self) -> ClosedForm | None:
+        """Measures and differentiates without autograd; none where it is not known how, or a parameter is fixed."""
+        learns = all(parameter.requires_grad for parameter in self.parameters())
+        return ClosedForm(*self._apart, self.head_value) if self._apart and learns else None
+
+    @cached_property
     def _quick(self) -> QuickActor | None:
-        """The same in numpy; none where a network is of another kind, or what judges may be a heir's own."""
+        return QuickActor(*self._apart[:2]) if self._apart else None
+
+    @cached_property
+    def _apart(self) -> tuple[VectorTrunk, CategoricalHead, VectorTrunk] | None:
+        """Actor's trunk and head, and critic's trunk; none where they are of other kinds, or an heir may judge."""
         if type(self) is ActorCritic:
             match self.trunk, self.head, self.critic:
-                case VectorTrunk() as trunk, CategoricalHead() as head, nn.Module():
-                    return QuickActor(trunk, head)
+                case VectorTrunk() as trunk, CategoricalHead() as head, VectorTrunk() as critic:
+                    return trunk, head, critic
         return None
 
     @torch.no_grad()
     def value(self, observations: Tensor, state: Tensor, starts: Tensor) -> Tensor:
         """Values (N,) of N observations."""
-        if self._quick and self.critic is not None:
-            return self.head_value(self.critic(observations)).squeeze(-1)
+        if self._apart:
+            return self.head_value(self._apart[-1](observations)).squeeze(-1)
         return self(observations.unsqueeze(0), state, starts.unsqueeze(0)).values[0]
 
     def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:

@@ -24,11 +24,10 @@ def test_a_change_of_the_vector_is_a_change_of_every_parameter():
     assert layer.bias.tolist() == [3.0]
 
 
-def test_gradients_of_one_loss_do_not_leak_into_the_next():
+def test_the_vector_of_gradients_is_that_of_every_parameter():
     layer = nn.Linear(2, 1)
     parameters = Parameters(layer)
-    for _ in range(2):
-        parameters.differentiate(layer(torch.tensor([[1.0, 2.0]])).sum())
+    layer(torch.tensor([[1.0, 2.0]])).sum().backward()
     assert parameters.gradients.tolist() == [1.0, 2.0, 1.0]
 
 

@@ -1,0 +1,97 @@
+"""What a minibatch measures and how a loss reaches the parameters, in closed form as by autograd."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from trainer.contract import AgentConfig
+from trainer.engine.measuring import Measuring
+from trainer.engine.parameters import Parameters
+from trainer.envs.interface import DiscreteActions, Spaces, VectorObservations
+from trainer.policies.actor_critic import ActorCritic
+from trainer.policies.closed_form import Measures
+
+SPACES = Spaces(VectorObservations((2, 3)), DiscreteActions(4), num_agents=1)
+ROWS = 7
+
+
+class Heir(ActorCritic):
+    """The same, measured by autograd."""
+
+
+class Minibatches:
+    """A policy, and the same few rows each time."""
+
+    def __init__(self, kind: type[ActorCritic], activation: str = "tanh", fixed: str = "") -> None:
+        torch.manual_seed(0)
+        self.policy = kind(SPACES, AgentConfig(hidden_sizes=(8, 40, 6), activation=activation))
+        torch.nn.init.normal_(self.policy.head.layer.weight)
+        self.policy.observe(1 + 2 * torch.randn(50, 2, 3))
+        for name, parameter in self.policy.named_parameters():
+            parameter.requires_grad = name != fixed
+        self.parameters = Parameters(self.policy)
+        self.measuring = Measuring(self.policy)
+        self.observations, self.actions = torch.randn(1, ROWS, 2, 3), torch.randint(4, (1, ROWS))
+
+    def measured(self) -> Measures:
+        state, starts = self.policy.initial_state(ROWS), torch.zeros(1, ROWS, dtype=torch.bool)
+        return self.measuring.measure(self.observations, state, starts, self.actions)
+
+    def gradient(self, loss) -> Tensor:
+        self.parameters.gradients.zero_()
+        self.measuring.differentiate(loss(self.measured()))
+        return self.parameters.gradients.clone()
+
+
+def everything(measured: Measures) -> Tensor:
+    weights = torch.linspace(-1, 2, ROWS)
+    squares = (measured.values - weights).square()
+    return (weights * measured.log_probs.exp()).sum() + squares.sum() - (weights * measured.entropy).square().sum()
+
+
+LOSSES = {
+    "everything": everything,
+    "log_probs": lambda measured: measured.log_probs.square().sum(),
+    "values": lambda measured: measured.values.square().sum(),
+    "entropy": lambda measured: measured.entropy.square().sum(),
+}
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_what_is_measured_in_closed_form_is_what_the_policy_judges(activation):
+    closed, judged = Minibatches(ActorCritic, activation), Minibatches(Heir, activation)
+    assert closed.policy.closed_form is not None and judged.policy.closed_form is None
+    for one, other in zip(closed.measured(), judged.measured(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_the_gradient_in_closed_form_is_that_of_autograd(loss, activation):
+    closed, by_autograd = Minibatches(ActorCritic, activation), Minibatches(Heir, activation)
+    found = by_autograd.gradient(loss)
+    assert found.abs().max() > 0.01
+    torch.testing.assert_close(closed.gradient(loss), found)
+
+
+@pytest.mark.parametrize("kind", [ActorCritic, Heir])
+def test_gradients_of_one_minibatch_do_not_leak_into_the_next(kind):
+    minibatches = Minibatches(kind)
+    first = minibatches.gradient(everything)
+    minibatches.gradient(LOSSES["values"])
+    assert torch.equal(minibatches.gradient(everything), first)
+
+
+def test_a_parameter_that_is_held_fixed_gets_no_gradient():
+    minibatches = Minibatches(ActorCritic, fixed="trunk.2.weight")
+    minibatches.gradient(everything)
+    fixed = minibatches.policy.get_parameter("trunk.2.weight")
+    assert not fixed.grad.any()
+    assert minibatches.policy.get_parameter("trunk.4.weight").grad.any()
+
+
+def test_a_loss_that_depends_on_nothing_that_was_measured_is_an_error():
+    minibatches = Minibatches(ActorCritic)
+    minibatches.measured()
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        minibatches.measuring.differentiate(torch.tensor(1.0))
