@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable, Sequence
 
+from benchmarks.arena import arena
+from benchmarks.costs import costs
 from benchmarks.digests import digests
 from benchmarks.dispatch import dispatch
 from benchmarks.launching import launching
@@ -13,6 +15,7 @@ from benchmarks.orchestration import orchestration
 from benchmarks.peers import peers
 from benchmarks.results import keep
 from benchmarks.runs import runs
+from benchmarks.scale import scale
 from benchmarks.statistics import statistics
 from benchmarks.tracking import tracking
 
@@ -20,14 +23,17 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
     "loading": loading,
     "orchestration": orchestration,
     "dispatch": dispatch,
+    "costs": costs,
     "digests": digests,
     "statistics": statistics,
     "tracking": tracking,
     "runs": runs,
     "launching": launching,
+    "scale": scale,
     "main_job": main_job,
     "learning": learning,
     "peers": peers,
+    "arena": arena,
 }
 
 

@@ -55,7 +55,9 @@ def _bands(rows: Rows, path: str, values: list[str]) -> Bands:
 
 
 def _share(rows: Rows, names: list[str]) -> Series:
-    shares = [math.fsum(0.0 if math.isnan(share := number(row.get(name))) else share for name in names) for row in rows]
+    wanted = set(names)  # Of thousands of values a row has a few.
+    found = [[number(row[name]) for name in row.keys() & wanted] for row in rows]
+    shares = [math.fsum(share for share in shares if not math.isnan(share)) for shares in found]
     return thinned(Series(steps_of(rows), shares))
 
 

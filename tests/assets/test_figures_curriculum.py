@@ -58,6 +58,26 @@ def test_many_values_become_eight_bands_of_neighbours_and_many_paths_six_panels(
     assert paths is not None and paths.alt.endswith("2 more paths are not shown.")
 
 
+class Counted(dict[str, float]):
+    """A row that counts how often it is asked for a value."""
+
+    asked = 0
+
+    def __getitem__(self, name: str) -> float:
+        Counted.asked += 1
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: float | None = None) -> float | None:
+        Counted.asked += 1
+        return super().get(name, default)
+
+
+def test_a_row_is_asked_for_what_it_has_and_not_for_every_value_that_any_row_has() -> None:
+    rows = [Counted({"agent_steps": 1.0, f"curriculum/x={value}": 1.0}) for value in range(100)]
+    assert curriculum_chart(rows) is not None
+    assert Counted.asked < 10 * len(rows)
+
+
 @pytest.mark.parametrize(("rows", "shown"), [(TWO, True), ([], False)])
 def test_the_page_of_a_run_has_it_where_there_is_one(
     rows: list[dict[str, float]], shown: bool, record: RunRecord

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 ROW, LARGE = 1 << 15, 1 << 17
+AT_ONCE = 16  # rows: what is made in between takes half a MiB, however much there is, and stays in the cache
 WEIGHTS = np.frombuffer(shake_256(b"axiom digest").digest(ROW), np.uint64) | np.uint64(1)
 
 
@@ -35,6 +36,10 @@ def row_sums(data: NDArray[np.uint8]) -> NDArray[np.uint64]:
     about 2⁻³⁰. Each word is mixed with itself first, or two changed signs would cancel. None of it withstands a forger.
     """
     words = data.view(np.uint64).reshape(-1, len(WEIGHTS))
+    return np.concatenate([_sums(words[start : start + AT_ONCE]) for start in range(0, len(words), AT_ONCE)])
+
+
+def _sums(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     mixed = words >> np.uint64(29)
     mixed ^= words
     return np.einsum("ij,j->i", mixed, WEIGHTS)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -120,14 +121,21 @@ class Simulation:
     def _episodes(self, make_actor: Callable[[int], Actor], replays: Sequence[Path], tally: Tally) -> list[Episode]:
         """Run the episodes in waves, so that memory does not grow with their number."""
         episodes: list[Episode] = []
-        for first in range(0, len(self.seeds), SIDE_BY_SIDE):
-            seeds = self.seeds[first : first + SIDE_BY_SIDE]
-            files = dict(enumerate(replays[first : first + SIDE_BY_SIDE]))
-            workers = min(self.spec.trainer.num_workers, len(seeds))
-            with VectorEnv(self.env, len(seeds), workers, files) as envs:
+        with ExitStack() as stack:
+            envs: VectorEnv | None = None
+            for first in range(0, len(self.seeds), SIDE_BY_SIDE):
+                seeds = self.seeds[first : first + SIDE_BY_SIDE]
+                files = dict(enumerate(replays[first : first + SIDE_BY_SIDE]))
+                if envs is None or files or envs.num_envs != len(seeds):
+                    stack.close()
+                    envs = stack.enter_context(self._envs(len(seeds), files))
                 ends = play(envs, seeds, make_actor(first), tally)
-            episodes += [_episode(seed, end) for seed, end in zip(seeds, ends, strict=True)]
+                episodes += [_episode(seed, end) for seed, end in zip(seeds, ends, strict=True)]
         return episodes
+
+    def _envs(self, count: int, files: Mapping[int, Path]) -> VectorEnv:
+        """As many environments, which save replays as `files` say; to start a worker takes longer than many waves."""
+        return VectorEnv(self.env, count, min(self.spec.trainer.num_workers, count), files)
 
     def _agent(self, policy: Policy, wave: int) -> Actor:
         """The policy as an actor that remembers its core's state."""

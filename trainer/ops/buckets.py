@@ -1,5 +1,7 @@
 """A finite set of tasks, the product of values for each path; it never chooses among them, nor keeps them in memory."""
 
+from collections.abc import Mapping
+from functools import cached_property
 from math import prod
 from typing import Self
 
@@ -51,16 +53,21 @@ class Buckets(FrozenModel):
 
     def number(self, task: Task) -> int | None:
         """The inverse of `task`; none if the task is not in the product."""
-        if task.keys() != self.buckets.keys() or any(task[path] not in self.buckets[path] for path in task):
+        if task.keys() != self.buckets.keys() or any(task[path] not in self._places[path] for path in task):
             return None
         number = 0
-        for path in self._paths:
-            number = number * len(self.buckets[path]) + self.buckets[path].index(task[path])
+        for path, places in self._places.items():
+            number = number * len(places) + places[task[path]]
         return number
 
     @property
     def _paths(self) -> list[str]:
         return sorted(self.buckets)
+
+    @cached_property
+    def _places(self) -> Mapping[str, Mapping[float, int]]:
+        """Where each value stands among those of its path: to look for one among 10,000 takes as long as a lesson."""
+        return {path: {value: place for place, value in enumerate(self.buckets[path])} for path in self._paths}
 
 
 class BucketsOp(Buckets, CurriculumOp):

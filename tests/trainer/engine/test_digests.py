@@ -2,12 +2,13 @@
 
 import io
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 import torch
 
-from trainer.engine.digests import LARGE, ROW, DigestLog, chained, digest_of_array, digests_of
+from trainer.engine.digests import AT_ONCE, LARGE, ROW, DigestLog, chained, digest_of_array, digests_of, row_sums
 
 SIZES = (7, LARGE // 4 - 1, LARGE // 4, LARGE // 4 + 1, (LARGE + ROW) // 4)
 
@@ -56,6 +57,16 @@ def test_type_and_shape_count_and_memory_layout_does_not():
 def test_where_an_array_begins_in_memory_does_not_count():
     array = np.random.default_rng(0).standard_normal(LARGE).astype(np.float32)
     assert digest_of_array(array[1:]) == digest_of_array(array[1:].copy())
+
+
+def test_a_large_array_is_summed_a_piece_at_a_time():
+    data = np.random.default_rng(0).integers(0, 256, 8 * AT_ONCE * ROW + 3 * ROW, dtype=np.uint8)
+    tracemalloc.start()
+    sums = row_sums(data)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sums.tolist() == [row_sums(row)[0] for row in data.reshape(-1, ROW)]
+    assert most < 2 * AT_ONCE * ROW
 
 
 def test_a_log_names_each_tensor_and_chains_its_lines():

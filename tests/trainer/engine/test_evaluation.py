@@ -3,7 +3,9 @@
 import json
 from math import sqrt
 
+import gymnasium
 import pytest
+from gymnasium.envs.classic_control import CartPoleEnv
 
 from trainer.contract import Refused, RunDirectory, file_digest, save_experiment_spec, set_values
 from trainer.engine.evaluation import interval
@@ -59,6 +61,35 @@ def test_more_episodes_than_fit_side_by_side_begin_with_the_same_ones(small, tra
     ]
     assert len(results[1].episodes) == 18
     assert results[1].episodes[:16] == results[0].episodes
+
+
+class Counted(CartPoleEnv):
+    """Counts how many of it were made."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        Counted.made += 1
+
+
+@pytest.fixture
+def counted():
+    gymnasium.register("Counted-v0", entry_point=Counted, max_episode_steps=20)
+    yield "Counted-v0"
+    del gymnasium.registry["Counted-v0"]
+
+
+def test_more_episodes_are_played_in_the_same_environments(counted, small, trained, reporter, tmp_path):
+    spec = small(trainer={"curriculum": {"env": {"id": counted}}})
+    run, _ = trained(spec)
+    made = []
+    for episodes in (32, 64):
+        where, before = RunDirectory(tmp_path / str(episodes)), Counted.made
+        save_experiment_spec(set_values(spec, [f"trainer.simulation.num_episodes={episodes}"]), where.spec_file)
+        run_stage("evaluate", where, reporter, train_manifest=run.manifest_file("train"))
+        made.append(Counted.made - before)
+    assert made[0] == made[1], "to make the environments of a wave anew, workers with them, is to start each anew"
 
 
 @pytest.mark.parametrize("break_it", ["flip", "truncate", "remove"])

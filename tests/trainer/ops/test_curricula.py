@@ -73,6 +73,24 @@ def test_a_draw_among_the_most_tasks_there_may_be_is_one_of_them():
     assert op.number({"a": 42.0, "b": 7.0}) == 4207
 
 
+class Compared(float):
+    """Counts how often it is compared."""
+
+    times = 0
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return float(self) == other
+
+    __hash__ = float.__hash__
+
+
+def test_a_tasks_number_is_looked_up_and_not_searched_for():
+    op = Bucketed(buckets={"a": tuple(range(10_000))})
+    assert op.number({"a": Compared(9_999)}) == 9_999
+    assert Compared.times < 10
+
+
 @pytest.mark.parametrize("op", [Bucketed, LearningProgress])
 @pytest.mark.parametrize(
     ("buckets", "message"),

@@ -1,0 +1,39 @@
+"""What a step, a minibatch and an update cost in calls and bytes stays below bounds that no noise reaches."""
+
+from dataclasses import asdict
+
+import pytest
+
+from benchmarks.costs import MINIBATCH, STEP, UPDATE, Cost, costs_of
+
+# `python -m benchmarks costs` shows what they are now. Raise a bound only on purpose, and lower it with what it bounds.
+MOST: dict[str, dict[str, Cost]] = {
+    "CartPole-v1": {
+        STEP: Cost(calls=118, operations=9.3, made=545, held=157),
+        MINIBATCH: Cost(calls=329, operations=170, made=3420, held=12),
+        UPDATE: Cost(calls=19_250, operations=2640, made=7380, held=155),
+    },
+    "arena": {
+        STEP: Cost(calls=371, operations=51, made=2630, held=658),
+        MINIBATCH: Cost(calls=391, operations=209, made=13_980, held=12),
+        UPDATE: Cost(calls=51_700, operations=8180, made=30_310, held=772),
+    },
+}
+WHY = {
+    "calls": "functions are entered: a small network takes as long as its calls do",
+    "operations": "operations of torch are asked for: each costs microseconds, however small",
+    "made": "bytes of new memory for an agent-step are results of torch: what is made is written and read",
+    "held": "bytes for an agent-step are held by Python and numpy: a rollout may be held once, and not in copies",
+}
+
+
+@pytest.mark.parametrize("environment", MOST)
+def test_a_step_a_minibatch_and_an_update_cost_no_more_calls_and_bytes_than_their_bounds(environment: str) -> None:
+    found = costs_of(environment)
+    over = [
+        f"{environment}, {what}: {cost:.2f} {WHY[name]} (at most {most:g})"
+        for what, mosts in MOST[environment].items()
+        for (name, cost), most in zip(asdict(found[what]).items(), asdict(mosts).values(), strict=True)
+        if cost > most
+    ]
+    assert not over, "\n".join(over)
