@@ -14,9 +14,9 @@ MOST: dict[str, dict[str, Cost]] = {
         UPDATE: Cost(calls=19_250, operations=2640, made=7380, held=155),
     },
     "arena": {
-        STEP: Cost(calls=371, operations=51, made=2630, held=658),
+        STEP: Cost(calls=371, operations=51, made=2630, held=680),
         MINIBATCH: Cost(calls=391, operations=209, made=13_980, held=12),
-        UPDATE: Cost(calls=51_700, operations=8180, made=30_310, held=772),
+        UPDATE: Cost(calls=51_700, operations=8180, made=30_310, held=800),
     },
 }
 WHY = {
