@@ -52,16 +52,21 @@ app.add_typer(jobs_app, name="jobs")
 app.add_typer(spec_app, name="spec")
 
 
-@app.callback(invoke_without_command=True)
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("axiom_dagster"))
+        raise typer.Exit
+
+
+@app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and end.", callback=_tell_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Reproducible reinforcement-learning experiments on Dagster."""
-    if version:
-        from importlib.metadata import version as version_of
-
-        typer.echo(version_of("axiom_dagster"))
-        raise typer.Exit
 
 
 def main() -> None:

@@ -25,6 +25,11 @@ class Measures(NamedTuple):
 class ClosedForm:
     """An actor with a categorical head and a critic, neither of which has a part of the other."""
 
+    _actions: Tensor  # (B, 1)
+    _p: Tensor  # (B, A), and its logarithm
+    _log_p: Tensor
+    _entropy: Tensor  # (B,)
+
     def __init__(self, trunk: VectorTrunk, head: CategoricalHead, critic: VectorTrunk, head_value: nn.Linear) -> None:
         self._actor, self._critic = _Network(trunk, head.layer), _Network(critic, head_value)
 
