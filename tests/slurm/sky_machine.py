@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,10 +83,20 @@ class SkyMachine:
         paths = os.pathsep.join([str(PLUGINS), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         # Of 8 GB SkyPilot takes enough for two controllers of managed jobs; of all there is it takes a dozen.
         frugal = {"SKYPILOT_POD_MEMORY_GB_LIMIT": "8"}
-        self.server().start({**os.environ, **self.environment(), **frugal, "PYTHONPATH": paths})
-        wait_until(self.healthy, 120, f"SkyPilot's API server does not answer, see {self.server().log}")
+        environment = {**os.environ, **self.environment(), **frugal, "PYTHONPATH": paths}
+        wait_until(
+            lambda: self._answers(environment), 120, f"SkyPilot's API server does not answer, see {self.server().log}"
+        )
         if "loop" not in (said := self.sky("check", "slurm")):
             raise RuntimeError(f"`sky check slurm` does not see the cluster: {said}")
+
+    def _answers(self, environment: Mapping[str, str]) -> bool:
+        """Whether it is up; one that has ended is started again.
+
+        It ends at once where a port of its own choice, of those that connections get by chance, is taken for a while.
+        """
+        self.server().start(environment)
+        return self.healthy()
 
     def healthy(self) -> bool:
         """Whether the API server answers."""
