@@ -50,8 +50,8 @@ def arena() -> str:
     header = ("agents", "what", "agent-steps/s, median (quartiles)", "at least")
     return (
         f"{AGENTS} agents an arena, {STEPS} steps, {_spec(1).trainer.ppo.update_epochs} epochs of {MINIBATCHES} "
-        f"minibatches, two layers of 128, one thread. Collecting is environments and forward step by step, which push "
-        f"each other out of the core's caches.\n\n{table(header, rows)}\n\n{_workers(SIZES[0])}\n\n"
+        f"minibatches, two layers of 128, one thread. Collecting is environments and forward, step by step.\n\n"
+        f"{table(header, rows)}\n\n{_workers(SIZES[0])}\n\n"
         f"{learning_with_overlap()}\n\n"
         "Not measured: pufferlib-core (3.0.19 neither loads nor builds without CUDA)."
     )

@@ -10,7 +10,6 @@ from axiom_dagster.sweeps.beginning import first_trials
 from axiom_dagster.sweeps.figures import short_names
 from axiom_dagster.sweeps.journal import Asked, read_journal
 from axiom_dagster.sweeps.pruning import rungs
-from axiom_dagster.sweeps.search import steps_of
 from trainer.contract.space import Choices, Dimension, number_at
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def show_plan(experiment: "SweepExperiment", command: str, *, as_json: bool) -> 
 
 def most_agent_steps(sweep: "Sweep") -> int | None:
     """What all trainings together have at most; none where only money bounds them."""
-    each = sweep.population.interval if sweep.population else steps_of(sweep.base)
+    each = sweep.population.interval if sweep.population else sweep.base.trainer.agent_steps
     runs = min((bound for bound in (sweep.budget.runs, _most_runs(sweep)) if bound is not None), default=None)
     known = [bound for bound in (None if runs is None else runs * each, sweep.budget.agent_steps) if bound is not None]
     return min(known, default=None)
@@ -94,12 +93,12 @@ def _pruned(sweep: "Sweep") -> str:
             f"after each generation the worst {population.replaced} of {population.members} go on from the best "
             f"{population.replaced}, each value times {factors}, or drawn anew ({population.resample:.0%})"
         )
-    looks = rungs(sweep.pruner, steps_of(sweep.base), 0)
+    looks = rungs(sweep.pruner, sweep.base.trainer.agent_steps, 0)
     if not looks:
-        return f"no trial is stopped early; each trains {steps_of(sweep.base):,} agent-steps"
+        return f"no trial is stopped early; each trains {sweep.base.trainer.agent_steps:,} agent-steps"
     at = ", ".join(f"{each:,}" for each in looks)
     return (
-        f"{sweep.pruner.type} by {sweep.pruner.metric} at {at} of {steps_of(sweep.base):,} agent-steps; "
+        f"{sweep.pruner.type} by {sweep.pruner.metric} at {at} of {sweep.base.trainer.agent_steps:,} agent-steps; "
         f"1 in {sweep.pruner.reduction_factor} goes on"
     )
 

@@ -89,7 +89,7 @@ def _show(planned: "Mapping[str, TrainAndEvalSpec]") -> None:
 
     console = wide_console()
     console.print(_table(planned))
-    steps = sum(map(_steps, planned.values()))
+    steps = sum(spec.trainer.agent_steps for spec in planned.values())
     console.print(f"{len(planned)} runs on this machine, {steps:,} agent-steps in all; nothing was run")
 
 
@@ -103,12 +103,8 @@ def _table(planned: "Mapping[str, TrainAndEvalSpec]") -> "Table":
     table.add_column("what differs from the first")
     first = next(iter(planned.values()))
     for name, spec in planned.items():
-        table.add_row(name, f"{_steps(spec):,}", escape(_refused(spec) or _differs(first, spec)))
+        table.add_row(name, f"{spec.trainer.agent_steps:,}", escape(_refused(spec) or _differs(first, spec)))
     return table
-
-
-def _steps(spec: "TrainAndEvalSpec") -> int:
-    return spec.trainer.agent_steps
 
 
 def _refused(spec: "TrainAndEvalSpec") -> str:

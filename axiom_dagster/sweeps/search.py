@@ -91,7 +91,7 @@ class Search:
 
     def rungs(self, trial: Trial) -> tuple[int, ...]:
         """The agent-steps at which the trial is looked at and was not yet, in order."""
-        whole = steps_of(self.sweep.base)
+        whole = self.sweep.base.trainer.agent_steps
         return tuple(each for each in rungs(self.sweep.pruner, whole, trial.number) if each not in trial.looks)
 
     def look(self, trial: Trial, agent_steps: int, value: float) -> bool:
@@ -166,7 +166,7 @@ class Search:
         return Looked(trial=trial.number, agent_steps=agent_steps, value=value, goes_on=verdict)
 
     def _bracket(self, trial: Trial) -> int:
-        return bracket(self.sweep.pruner, steps_of(self.sweep.base), trial.number)
+        return bracket(self.sweep.pruner, self.sweep.base.trainer.agent_steps, trial.number)
 
     def _begin(self) -> bool:
         """Ask for a trial, in a population for the first one of a generation; false where the sweep ends instead."""
@@ -196,7 +196,7 @@ class Search:
         if population := self.sweep.population:
             return population.members * population.interval
         try:
-            return steps_of(self.sweep.spec(params))
+            return self.sweep.spec(params).trainer.agent_steps
         except Refused:
             return 0  # It trains nothing, and fails.
 
@@ -258,11 +258,6 @@ def name_of(sweep: Sweep, number: int) -> str:
         return f"trial-{number:04d}"
     generation, member = divmod(number, sweep.together)
     return f"member-{member:02d}.g{generation:02d}"
-
-
-def steps_of(spec: TrainAndEvalSpec) -> int:
-    """The agent-steps of a whole training: whole batches."""
-    return spec.trainer.agent_steps
 
 
 def _steps(trial: Trial) -> int:

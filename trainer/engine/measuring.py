@@ -14,10 +14,12 @@ class Measuring:
     policy's closed form if it has one, else by autograd.
     """
 
+    _measured: Measures
+    _leaves: Measures
+
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._closed = policy.closed_form if isinstance(policy, ActorCritic) else None
-        self._measured = self._leaves = Measures(*[torch.empty(0)] * 3)
 
     def measure(self, observations: Tensor, state: Tensor, starts: Tensor, actions: Tensor) -> Measures:
         """The leaves, (T * N,) each, of observations (T, N, *) and actions (T, N, ...) from the state before them."""

@@ -131,7 +131,7 @@ class ActorCritic(nn.Module):
 
     @cached_property
     def _apart(self) -> tuple[VectorTrunk, CategoricalHead, VectorTrunk] | None:
-        """Actor's trunk and head, and critic's trunk; none where they are of other kinds, or an heir may judge."""
+        """Actor's trunk and head, and critic's trunk; none where they are of other kinds, or a subclass may judge."""
         if type(self) is ActorCritic:
             match self.trunk, self.head, self.critic:
                 case VectorTrunk() as trunk, CategoricalHead() as head, VectorTrunk() as critic:

@@ -15,7 +15,7 @@ SPACES = Spaces(VectorObservations((2, 3)), DiscreteActions(4), num_agents=1)
 ROWS = 7
 
 
-class Heir(ActorCritic):
+class Subclass(ActorCritic):
     """The same, measured by autograd."""
 
 
@@ -59,7 +59,7 @@ LOSSES = {
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_what_is_measured_in_closed_form_is_what_the_policy_judges(activation):
-    closed, judged = Minibatches(ActorCritic, activation), Minibatches(Heir, activation)
+    closed, judged = Minibatches(ActorCritic, activation), Minibatches(Subclass, activation)
     assert closed.policy.closed_form is not None and judged.policy.closed_form is None
     for one, other in zip(closed.measured(), judged.measured(), strict=True):
         torch.testing.assert_close(one, other)
@@ -68,13 +68,13 @@ def test_what_is_measured_in_closed_form_is_what_the_policy_judges(activation):
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_the_gradient_in_closed_form_is_that_of_autograd(loss, activation):
-    closed, by_autograd = Minibatches(ActorCritic, activation), Minibatches(Heir, activation)
+    closed, by_autograd = Minibatches(ActorCritic, activation), Minibatches(Subclass, activation)
     found = by_autograd.gradient(loss)
     assert found.abs().max() > 0.01
     torch.testing.assert_close(closed.gradient(loss), found)
 
 
-@pytest.mark.parametrize("kind", [ActorCritic, Heir])
+@pytest.mark.parametrize("kind", [ActorCritic, Subclass])
 def test_gradients_of_one_minibatch_do_not_leak_into_the_next(kind):
     minibatches = Minibatches(kind)
     first = minibatches.gradient(everything)

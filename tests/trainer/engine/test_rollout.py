@@ -76,7 +76,7 @@ def test_a_truncated_step_has_the_value_of_its_final_observation(clock):
 
 
 class Telling(ActorCritic):
-    """An heir, so that it acts in torch, and tells the value of each step as it acts."""
+    """A subclass, so that it acts in torch, and tells the value of each step as it acts."""
 
 
 def test_values_told_step_by_step_are_those_that_are_asked_for_at_once(clock):
