@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from trainer.ops.slopes import slopes_of
 from trainer.policies.actor_critic import ActorCritic, Policy
 from trainer.policies.closed_form import Measures
 
@@ -35,7 +36,9 @@ class Measuring:
 
     def differentiate(self, loss: Tensor) -> None:
         """Add the gradient of `loss` to the parameters' `grad`, which is zeros."""
-        slopes = torch.autograd.grad(loss, self._leaves, allow_unused=True, materialize_grads=True)
+        slopes = slopes_of(loss, self._leaves)
+        if slopes is None:
+            slopes = torch.autograd.grad(loss, self._leaves, allow_unused=True, materialize_grads=True)
         if self._closed is not None:
             self._closed.differentiate(Measures(*slopes))
             return

@@ -16,5 +16,4 @@ class A2c(LossOp):
 
     def __call__(self, sample: Sample) -> Loss:
         """Compute."""
-        advantages = sample.advantages
-        return complete(sample, -(sample.log_probs.detach() * advantages).mean(), advantages / -len(advantages))
+        return complete(sample, -sample.log_probs.detach() * sample.advantages, -sample.advantages)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from trainer.ops.slopes import with_slopes
 from trainer.ops.slots import (
     Earned,
     Estimate,
@@ -113,8 +114,8 @@ def implementations() -> Mapping[str, Mapping[str, type[Op]]]:
     return found
 
 
-def value_loss(sample: Sample) -> "tuple[Tensor, Tensor]":
-    """Mean squared error of values, halved, and its gradient by the values (B,).
+def value_error(sample: Sample) -> "tuple[Tensor, Tensor]":
+    """The squared errors (B,) of the values, halved, and their slopes (B,) by the values.
 
     With `value_clip_coef` the worse of it and of the value kept near; where that is worse, moving on changes nothing.
     """
@@ -127,29 +128,34 @@ def value_loss(sample: Sample) -> "tuple[Tensor, Tensor]":
         squared_near = error_near.square()
         error = error.where(squared_near <= squared, error_near.masked_fill(moved.abs() > clip, 0.0))
         squared = squared.maximum(squared_near)
-    return 0.5 * squared.mean(), error / len(error)
+    return squared.mul_(0.5), error
 
 
-def complete(sample: Sample, policy: "Tensor", gradient: "Tensor", penalty: "Tensor | float" = 0.0) -> Loss:
-    """The whole loss around a policy loss: `policy + penalty + value_coef * L_V - entropy_coef * E[H]`.
+def complete(sample: Sample, policy: "Tensor", slope: "Tensor", kl_coef: float = 0.0) -> Loss:
+    """The whole loss around a policy loss: the mean of `policy + kl_coef * KL + value_coef * L_V - entropy_coef * H`.
 
-    `gradient` (B,) is that of `policy + penalty` by the log-probabilities, in closed form; autograd has to find none.
-    `approx_kl` is `E[(r - 1) - log r]` of the probability ratio r, never negative (Schulman 2020, "Approximating KL
-    divergence"); `clipfrac` is the part of the minibatch whose ratio left `1 ± clip_coef`.
+    `policy` (B,) has each row's part of the policy loss, and `slope` (B,) that of `policy + kl_coef * KL` by the
+    log-probabilities, in closed form; autograd has to find none. `approx_kl` is `E[(r - 1) - log r]` of the probability
+    ratio r, never negative (Schulman 2020, "Approximating KL divergence"); `clipfrac` is the part of the minibatch
+    whose ratio left `1 ± clip_coef`.
     """
-    (value, value_gradient), entropy = value_loss(sample), sample.entropy.mean()
-    known = policy + penalty + sample.value_coef * value
-    # Its gradient is the known one, and the loss is given no more of its value than 0.
-    learned = sample.log_probs.dot(gradient) + sample.value_coef * sample.values.dot(value_gradient)
+    rows = len(policy)
+    half_squared, error = value_error(sample)
     log_ratio = sample.log_probs.detach() - sample.old_log_probs
     off = log_ratio.exp() - 1
+    loss, value, entropy = policy.mean(), half_squared.mean(), sample.entropy.detach().mean()
+    approx_kl, outside = (off - log_ratio).mean(), off.abs() > sample.clip_coef
+    total = loss.add(value, alpha=sample.value_coef).sub(entropy, alpha=sample.entropy_coef)
+    by_entropy = error.new_full(error.shape, -sample.entropy_coef / rows)
+    slopes = slope / rows, error * (sample.value_coef / rows), by_entropy
+    measured = sample.log_probs, sample.values, sample.entropy
     return Loss(
-        total=known + (learned - learned.detach()) - sample.entropy_coef * entropy,
-        policy=policy.detach(),
-        value=value.detach(),
-        entropy=entropy.detach(),
-        approx_kl=(off - log_ratio).mean(),
-        clipfrac=(off.abs() > sample.clip_coef).float().mean(),
+        total=with_slopes(total.add(approx_kl, alpha=kl_coef), measured, slopes),
+        policy=loss.detach(),
+        value=value,
+        entropy=entropy,
+        approx_kl=approx_kl,
+        clipfrac=outside.float().mean(),
     )
 
 

@@ -22,5 +22,5 @@ class PpoClip(LossOp):
         ratio = (sample.log_probs.detach() - sample.old_log_probs).exp()
         gain = ratio * sample.advantages
         bounded = ratio.clamp(1 - sample.clip_coef, 1 + sample.clip_coef) * sample.advantages
-        gradient = gain.masked_fill(bounded < gain, 0.0) / -len(gain)
-        return complete(sample, -gain.minimum(bounded).mean(), gradient)
+        slope = gain.masked_fill(bounded < gain, 0.0).neg_()
+        return complete(sample, gain.minimum(bounded).neg_(), slope)

@@ -23,8 +23,6 @@ class PpoKl(LossOp):
 
     def __call__(self, sample: Sample) -> Loss:
         """Compute."""
-        log_ratio = sample.log_probs.detach() - sample.old_log_probs
-        ratio = log_ratio.exp()
-        penalty = self.beta * (ratio - 1 - log_ratio).mean()
-        gradient = (ratio * (self.beta - sample.advantages) - self.beta) / len(ratio)
-        return complete(sample, -(ratio * sample.advantages).mean(), gradient, penalty)
+        ratio = (sample.log_probs.detach() - sample.old_log_probs).exp()
+        slope = ratio * (self.beta - sample.advantages) - self.beta
+        return complete(sample, -ratio * sample.advantages, slope, kl_coef=self.beta)
