@@ -107,13 +107,18 @@ class ActorCritic(nn.Module):
         seen = features if self.critic is None else self.critic(flat)
         return Judgement(self.head(features), self.head_value(seen).view(steps, slots), state)
 
-    @torch.no_grad()
     def act(
         self, observations: Tensor, state: Tensor, starts: Tensor, generator: Generator, *, greedy: bool = False
     ) -> Decision:
         """Choose an action for each of N observations (N, *)."""
         if self._quick and observations.device.type == "cpu":
             return Decision(*self._quick(observations, generator, greedy), state)
+        return self._judged(observations, state, starts, generator, greedy)
+
+    @torch.no_grad()
+    def _judged(
+        self, observations: Tensor, state: Tensor, starts: Tensor, generator: Generator, greedy: bool
+    ) -> Decision:
         judged = self(observations.unsqueeze(0), state, starts.unsqueeze(0))
         parameters = judged.parameters[0]
         actions = self.head.mode(parameters) if greedy else self.head.sample(parameters, generator)
@@ -121,8 +126,8 @@ class ActorCritic(nn.Module):
 
     @cached_property
     def closed_form(self) -> ClosedForm | None:
-        """Measures and differentiates without autograd; none where it is not known how, or a parameter is fixed."""
-        learns = all(parameter.requires_grad for parameter in self.parameters())
+        """Measures and differentiates without autograd; none off a CPU, for other networks, with a fixed parameter."""
+        learns = all(each.requires_grad and each.device.type == "cpu" for each in self.parameters())
         return ClosedForm(*self._apart, self.head_value) if self._apart and learns else None
 
     @cached_property
