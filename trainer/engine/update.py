@@ -5,6 +5,7 @@ Legend: T steps, N slots, B agent-steps of a minibatch.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat, starmap
 from typing import Self
 
 import numpy as np
@@ -167,45 +168,35 @@ class Learner:
         rollout, targets = self.batch.rollout, self.batch.targets
         steps, slots = rollout.starts.shape
         whole_slots = len(rollout.state) > 0
-        count = slots if whole_slots else steps * slots
-        size = self.config.minibatch_size // steps if whole_slots else self.config.minibatch_size
+        take, count = (_slots, slots) if whole_slots else (_steps, steps * slots)
         order = torch.randperm(count, generator=self.generator).to(rollout.starts.device)
-        take = _slots if whole_slots else _steps
-        epoch = Minibatch(
-            observations=take(rollout.observations, order),
-            starts=take(rollout.starts, order),
-            state=_slots(rollout.state, order) if whole_slots else rollout.state,
-            actions=take(rollout.actions, order),
-            log_probs=take(rollout.log_probs, order),
-            advantages=take(targets.advantages, order),
-            returns=take(targets.returns, order),
-            values=take(targets.values, order),
-        )
-        for start in range(0, count, size):
-            yield self._part(epoch, start, min(size, count - start))
-
-    def _part(self, epoch: Minibatch, start: int, size: int) -> Minibatch:
-        advantages = epoch.advantages[:, start : start + size]
+        minibatches = order.view(self.config.batch_size // self.config.minibatch_size, -1)
+        share = self.ranks.share(minibatches.shape[1], "trainer.minibatch_size")
+        own = minibatches[:, share.start : share.stop].flatten()
+        advantages = take(targets.advantages, order).unflatten(1, minibatches.shape)
         if self.config.ppo.normalize_advantages:
-            advantages = normalize(advantages.flatten()).view(advantages.shape)
-        share = self.ranks.share(size, "trainer.minibatch_size")
-        own = slice(start + share.start, start + share.stop)
-        return Minibatch(
-            observations=epoch.observations[:, own],
-            starts=epoch.starts[:, own],
-            state=epoch.state[:, own] if len(epoch.state) else epoch.state,
-            actions=epoch.actions[:, own],
-            log_probs=epoch.log_probs[:, own],
-            advantages=advantages[:, share.start : share.stop],
-            returns=epoch.returns[:, own],
-            values=epoch.values[:, own],
+            advantages = normalize(advantages)
+        arrays = (
+            rollout.observations,
+            rollout.starts,
+            rollout.actions,
+            rollout.log_probs,
+            targets.returns,
+            targets.values,
         )
+        observations, starts, actions, log_probs, returns, values = (
+            take(array, own).split(len(share), 1) for array in arrays
+        )
+        state = _slots(rollout.state, own).split(len(share), 1) if whole_slots else repeat(rollout.state)
+        advantages = advantages[:, :, share.start : share.stop].unbind(1)
+        parts = zip(observations, starts, state, actions, log_probs, advantages, returns, values, strict=False)
+        return starmap(Minibatch, parts)
 
 
 def normalize(advantages: Tensor) -> Tensor:
-    """Advantages (B,) with mean 0 and standard deviation 1; a single one, or equal ones, become 0."""
-    centred = advantages - advantages.mean()
-    return centred / (centred.square().mean().sqrt() + 1e-8)
+    """Advantages (T, M, B / T) of M minibatches, each with mean 0 and standard deviation 1; equal ones become 0."""
+    centred = advantages - advantages.mean((0, 2), keepdim=True)
+    return centred / (centred.square().mean((0, 2), keepdim=True).sqrt() + 1e-8)
 
 
 def explained_variance(values: NDArray[np.float32], returns: NDArray[np.float32]) -> float | None:

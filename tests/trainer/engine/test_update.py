@@ -69,15 +69,15 @@ def test_the_parts_of_two_processes_are_the_minibatch_of_one(memory):
             assert torch.equal(both, getattr(whole, name))
 
 
-def test_normalized_advantages_have_mean_0_and_deviation_1():
-    normal = normalize(torch.tensor([1.0, 2.0, 3.0, 6.0]))
-    assert normal.mean().item() == pytest.approx(0, abs=1e-6)
-    assert normal.square().mean().item() == pytest.approx(1, rel=1e-5)
+def test_the_advantages_of_each_minibatch_have_mean_0_and_deviation_1():
+    normal = normalize(torch.tensor([[[1.0, 2.0, 3.0, 6.0], [8.0, 6.0, 5.0, 0.0]]]))
+    assert normal.mean((0, 2)).tolist() == pytest.approx([0, 0], abs=1e-6)
+    assert normal.square().mean((0, 2)).tolist() == pytest.approx([1, 1], rel=1e-5)
 
 
 @pytest.mark.parametrize("equal", [[4.0], [4.0, 4.0, 4.0]])
 def test_advantages_without_spread_become_0_and_not_nan(equal):
-    assert normalize(torch.tensor(equal)).tolist() == [0.0] * len(equal)
+    assert normalize(torch.tensor([[equal]])).tolist() == [[[0.0] * len(equal)]]
 
 
 @pytest.mark.parametrize(
