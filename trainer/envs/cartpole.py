@@ -46,7 +46,7 @@ class CartPoles:
 
     def reset(self, row: int, seed: int) -> None:
         """Begin the episode of this seed."""
-        first = np.random.default_rng(seed).uniform(-_FIRST_STATES, _FIRST_STATES, 4)
+        first = np.random.Generator(np.random.PCG64(seed)).uniform(-_FIRST_STATES, _FIRST_STATES, 4)
         self.state[:, :, row] = first.reshape(2, 2).T
         self._arrays.observations[row] = first
         self._steps[row] = 0

@@ -45,8 +45,7 @@ class EnvGroup:
         self._arrays.rewards[:] = 0
         self._arrays.terminated[:] = False
         self._arrays.truncated[:] = False
-        for row in range(len(self._envs)):
-            self._begin(row)
+        self._begin(range(len(self._envs)))
 
     def assign(self, tasks: Mapping[int, Task]) -> None:
         """Play these tasks, by environment, from the next episode on; the present episodes go on as they are."""
@@ -66,22 +65,22 @@ class EnvGroup:
                 raise
         self._returns += self._rewards
         self._lengths += 1
-        return [self._end(row) for row in self._ended()]
+        over = (self._arrays.terminated | self._arrays.truncated)[:: self._agents]
+        return self._end(over.nonzero()[0].tolist()) if over.any() else []
 
     def close(self) -> None:
         """Close every environment; safe to call twice."""
         for env in self._own.values():
             env.close()
 
-    def _ended(self) -> list[int]:
-        slots = (self._arrays.terminated | self._arrays.truncated).nonzero()[0].tolist()
-        return sorted({slot // self._agents for slot in slots})
+    def _begin(self, rows: Sequence[int]) -> None:
+        self._returns[rows] = 0
+        self._lengths[rows] = 0
+        for row in rows:
+            self._begin_one(row, int(self._seeds[row].integers(_LARGEST_SEED)))
 
-    def _begin(self, row: int) -> None:
+    def _begin_one(self, row: int, seed: int) -> None:
         task, record = self._assigned[row], self._envs[row] in self._replays
-        self._returns[row] = 0
-        self._lengths[row] = 0
-        seed = int(self._seeds[row].integers(_LARGEST_SEED))
         if self._batch is not None:
             self._batch.reset(row, seed)
         if self._batch is None or task or record:
@@ -101,13 +100,20 @@ class EnvGroup:
         if row in self._own:
             self._own.pop(row).close()
 
-    def _end(self, row: int) -> EpisodeEnd:
-        self._rows[row].final_observations[:] = self._rows[row].observations
+    def _end(self, rows: Sequence[int]) -> list[EpisodeEnd]:
+        """What ended in these rows; the next episode of each begins."""
+        for arrays in (self._rows[row] for row in rows):
+            arrays.final_observations[:] = arrays.observations
+        ends = [self._end_of(row) for row in rows]
+        self._begin(rows)
+        return ends
+
+    def _end_of(self, row: int) -> EpisodeEnd:
         index, env = self._envs[row], self._own.get(row)
         replay = self._replays.pop(index, None)
         if env is not None and replay is not None:
             env.save_replay(replay)
-        end = EpisodeEnd(
+        return EpisodeEnd(
             env=index,
             returns=self._returns[row].copy(),
             length=int(self._lengths[row]),
@@ -115,5 +121,3 @@ class EnvGroup:
             replay=None if replay is None else str(replay),
             task=self._played[row],
         )
-        self._begin(row)
-        return end
