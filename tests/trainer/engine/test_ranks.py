@@ -157,7 +157,7 @@ def weights(run: RunDirectory) -> dict[str, torch.Tensor]:
 
 
 def endless(small, **changes) -> TrainAndEvalSpec:
-    return small(trainer={"total_timesteps": 10_000_000, "checkpoint": {"interval_updates": 1000}}, **changes)
+    return small(trainer={"total_timesteps": 10**9, "checkpoint": {"interval_updates": 1000}}, **changes)
 
 
 @pytest.mark.parametrize("way", ["steps", *(pytest.param(way, marks=pytest.mark.slow) for way in list(WAYS)[1:])])
