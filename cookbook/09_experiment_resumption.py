@@ -25,13 +25,11 @@ Common pitfalls:
 - A warm start beside a run from new weights is no fair comparison of two settings: it has had more steps. Count them.
 """
 
-import time
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from axiom_dagster import (
     InProcessCompute,
-    LocalCompute,
     RunHandle,
     TrainAndEvalExperiment,
     TrainAndEvalSpec,
@@ -126,10 +124,27 @@ def run(tag: str, spec: TrainAndEvalSpec) -> RunHandle:
     return handle
 
 
+class Pause:
+    """A hook that holds a training still until it has been told to stop; left alone it would be over by then."""
+
+    def __init__(self, updates: int) -> None:
+        self.reached, self.told = Event(), Event()
+        self._left = updates
+
+    def __call__(self, training: Any, info: Any) -> None:
+        """Wait where an update begins and so many have been done."""
+        self._left -= 1
+        if self._left < 0:
+            self.reached.set()
+            self.told.wait()
+
+
 def run_and_cancel(tag: str, spec: TrainAndEvalSpec) -> RunHandle:
-    """Run in a process of its own, which is told to stop as soon as there is a checkpoint."""
-    Thread(target=cancel_after_a_checkpoint, args=[tag], daemon=True).start()
-    handle = TrainAndEvalExperiment(spec).run(tag, compute=LocalCompute())
+    """Run, and cancel the run between its first checkpoint and the next."""
+    experiment, pause = TrainAndEvalExperiment(spec), Pause(spec.trainer.checkpoint.interval_updates + 1)
+    experiment.pipeline.watch("train.schedule", pause)
+    Thread(target=cancel, args=[pause], daemon=True).start()
+    handle = experiment.run(tag, compute=HERE)
     assert handle.status == "cancelled", f"it was to be cancelled, and is {handle.status}"
     stopped_at = handle.read("train").stopped_at
     assert stopped_at is not None, "it trained to its end before it was told to stop"
@@ -137,14 +152,14 @@ def run_and_cancel(tag: str, spec: TrainAndEvalSpec) -> RunHandle:
     return handle
 
 
-def cancel_after_a_checkpoint(tag: str) -> None:
+def cancel(pause: Pause) -> None:
     """What you do in another terminal, or in the UI with *Terminate*."""
-    while True:
-        for handle in all_runs(limit=1):
-            if handle.tags.get("axiom/tag") == tag and any(handle.directory.glob("train/checkpoints/update_*.pt")):
-                handle.cancel()
-                return
-        time.sleep(0.05)
+    pause.reached.wait()
+    try:
+        (newest,) = all_runs(limit=1)
+        newest.cancel()
+    finally:
+        pause.told.set()
 
 
 def weights(handle: RunHandle) -> str | None:

@@ -1,5 +1,6 @@
 """Where all local state lies: run directories, the inbox, the Dagster instance; never the runs themselves."""
 
+import fcntl
 import os
 import re
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ import dagster as dg
 from trainer.contract import Refused, write_text
 
 EXPERIMENTS_LOCATION = "axiom_dagster.experiments_location"
+SETTINGS, PREPARED = "dagster.yaml", ".prepared"
 DAGSTER_YAML = """\
 # Written once by axiom_dagster and never overwritten: edit it freely.
 telemetry:
@@ -57,15 +59,34 @@ def axiom_home() -> Path:
 
 
 def prepare_home(home: Path | None = None) -> Path:
-    """Make the home's folders and its `dagster/dagster.yaml` where they are missing; returns the home."""
+    """Make what is missing of the home: its folders, `dagster/dagster.yaml`, the tables of Dagster's records.
+
+    Two processes that create the tables at once disturb each other, in Dagster's own commands too. So they are created
+    here, by one process, once; `.prepared` holds a line when they are there. Returns the home; raises `Refused` if the
+    records cannot be opened.
+    """
     home = home or axiom_home()
     for folder in ("runs", "inbox", "dagster"):
         (home / folder).mkdir(parents=True, exist_ok=True)
-    settings = home / "dagster" / "dagster.yaml"
-    if not settings.exists():
-        most = os.cpu_count() or 1
-        write_text(settings, DAGSTER_YAML.format(max_concurrent_runs=most, inbox_runs=max(1, most - 1)))
+    settings, prepared = home / "dagster" / SETTINGS, home / "dagster" / PREPARED
+    if not (settings.exists() and _is_prepared(prepared)):
+        with prepared.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not settings.exists():
+                _write_settings(settings)
+            if not _is_prepared(prepared):
+                _open_instance(settings).dispose()
+                lock.write("The tables of Dagster's records were created.\n")
     return home
+
+
+def _is_prepared(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
+
+
+def _write_settings(settings: Path) -> None:
+    most = os.cpu_count() or 1
+    write_text(settings, DAGSTER_YAML.format(max_concurrent_runs=most, inbox_runs=max(1, most - 1)))
 
 
 def experiments_location() -> str:
@@ -81,13 +102,16 @@ def home_environment(home: Path | None = None) -> Mapping[str, str]:
 
 def dagster_instance(home: Path | None = None) -> dg.DagsterInstance:
     """The persistent Dagster instance of the home, made ready if need be; raises `Refused` if it cannot be opened."""
-    folder = prepare_home(home) / "dagster"
+    return _open_instance(prepare_home(home) / "dagster" / SETTINGS)
+
+
+def _open_instance(settings: Path) -> dg.DagsterInstance:
     try:
-        return dg.DagsterInstance.from_config(str(folder))
+        return dg.DagsterInstance.from_config(str(settings.parent))
     except Exception as error:
         hint = "every run is recorded there: mend dagster.yaml, its variables or its database (docs/deploy.md)"
         why = f"cannot be opened: {_words_of(error)}; {hint}"
-        raise Refused.one("dagster.yaml", str(folder / "dagster.yaml"), why) from error
+        raise Refused.one("dagster.yaml", str(settings), why) from error
 
 
 def _words_of(error: Exception) -> str:

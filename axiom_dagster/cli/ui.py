@@ -47,9 +47,10 @@ def env(as_json: AsJson = False) -> None:
     """Print the exports that make Dagster's own commands use this home: `eval "$(axiom env)"`."""
     import shlex
 
-    from resources.home import home_environment, prepare_home
+    with refusals(as_json=as_json):
+        from resources.home import home_environment, prepare_home
 
-    variables = home_environment(prepare_home())
+        variables = home_environment(prepare_home())
     if as_json:
         answer_json(dict(variables))
         return

@@ -207,7 +207,6 @@ def test_two_runs_at_once_never_read_each_other(home: Path) -> None:
         "print(TrainAndEvalExperiment(spec).prepare().run(compute=InProcessCompute(module='fake_trainer')).run_id)\n"
     )
     fakes = str(Path(__file__).parents[1] / "resources" / "fakes")
-    dagster_instance().dispose()
     workers = {
         seed: subprocess.Popen(
             [sys.executable, "-c", program, str(seed)],

@@ -9,12 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import pytest
+
+from tests.held.held import Hold, updates_of
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -33,7 +36,9 @@ class Home:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.environment = {**os.environ, "AXIOM_HOME": str(path), "DAGSTER_HOME": str(path / "dagster")}
+        self.hold = Hold(path.with_name(f"{path.name}.hold"))
+        own = {"AXIOM_HOME": str(path), "DAGSTER_HOME": str(path / "dagster")}
+        self.environment = {**os.environ, **self.hold.environment, **own}
         for folder in ("dagster", "runs", "inbox"):
             (path / folder).mkdir(parents=True)
 
@@ -41,6 +46,15 @@ class Home:
         """Start one of the project's commands."""
         command = [str(BIN / words[0]), *words[1:]]
         return subprocess.Popen(command, cwd=cwd, env=self.environment, text=True, **options)
+
+    @contextmanager
+    def started(self, *words: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
+        """The same for a block; it is killed at the end of it."""
+        with self.start(*words, **options) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def run(self, *words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         """Run one to its end."""
@@ -52,6 +66,11 @@ class Home:
     def manifests(self, name: str, stage: str = "analyze") -> list[dict[str, Any]]:
         """The manifests of one stage over all runs of the experiment `name`."""
         return [json.loads(file.read_text()) for file in self.path.glob(f"runs/{name}-*/{stage}/manifest.json")]
+
+    def training_at(self, name: str, update: int) -> Path | None:
+        """The directory of a run of the experiment whose training has finished this update; none before."""
+        files = self.path.glob(f"runs/{name}-*/train/metrics.jsonl")
+        return next((file.parents[1] for file in files if max(updates_of(file), default=0) >= update), None)
 
     def trainers(self) -> list[int]:
         """Processes of trainers that work in this home."""

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from resources.home import DAGSTER_YAML, dagster_instance
+from tests.held.held import updates_of
 
 ROOT = Path(__file__).parents[2]
 KILLS, SEED = 20, 3
@@ -29,18 +30,6 @@ KINDS = {
 }
 PATIENCE = 240
 CLOCKED = ("seconds", "charts/SPS")
-PACED = '''"""The rewards of an environment that is slow for as long as a file lies there; they are what they are."""
-
-import time
-from pathlib import Path
-
-
-def rewards(earned, file, steps):
-    """Pay, late where it is for a rollout of so many steps: the examples of the conformance kit are shorter."""
-    if Path(file).exists() and len(earned.rewards) == steps:
-        time.sleep(1.0)
-    return earned.rewards
-'''
 
 logger = logging.getLogger(__name__)
 
@@ -103,8 +92,8 @@ class System:
 
     def updates(self, name: str) -> int:
         """The newest update that the training of `name` has finished."""
-        files = list(self.home.path.glob(f"runs/{name}-*/train/metrics.jsonl"))
-        return max((number for file in files for number in map(_update, file.read_text().splitlines())), default=0)
+        files = self.home.path.glob(f"runs/{name}-*/train/metrics.jsonl")
+        return max((number for file in files for number in updates_of(file)), default=0)
 
     def materialized(self) -> list[str]:
         """The assets that runs have materialized, with repetitions."""
@@ -118,23 +107,14 @@ class System:
         return self.instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS]))
 
 
-def _update(line: str) -> int:
-    try:
-        return json.loads(line)["update"]
-    except ValueError:  # a line that was torn
-        return 0
-
-
 @pytest.fixture
 def system(home: Any, web_at: Any, free_port: Callable[[], int]) -> Iterator[System]:
-    (home.path / "paced.py").write_text(PACED)
     settings = DAGSTER_YAML.format(max_concurrent_runs=1, inbox_runs=1).replace(
         "max_retries: 2", f"max_retries: {2 * KILLS}"
     )
     (home.path / "dagster" / "dagster.yaml").write_text(settings)
-    paths = os.pathsep.join(path for path in (str(home.path), os.environ.get("PYTHONPATH")) if path)
     quick = {"DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "1"}
-    home.environment |= {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1", **quick}
+    home.environment |= {"PYTHONSAFEPATH": "1", **quick}
     with dagster_instance(home.path) as instance:
         system = System(home, web_at(f"http://127.0.0.1:{free_port()}", home), free_port(), instance)
         try:
@@ -148,7 +128,6 @@ def system(home: Any, web_at: Any, free_port: Callable[[], int]) -> Iterator[Sys
 
 def spec(home: Any, name: str) -> dict[str, Any]:
     """A training of many short updates with a checkpoint after every fourth."""
-    paced = {"target": "paced:rewards", "params": {"file": str(home.path / "slow"), "steps": 32}}
     return {
         "name": name,
         "trainer": {
@@ -162,7 +141,7 @@ def spec(home: Any, name: str) -> dict[str, Any]:
         },
         "agent": {"hidden_sizes": [8]},
         "wandb": {"mode": "disabled"},
-        "overrides": {"train.compute_reward": {"imported": paced}},
+        "overrides": home.hold.overrides,
     }
 
 
@@ -180,19 +159,20 @@ def test_whatever_is_killed_the_run_ends_once_and_as_if_nothing_had_been(
     system.web.launch(spec(home, "undisturbed"))
     wait_for(system.supervised(lambda: system.succeeded() == 1), seconds=PATIENCE)
 
-    (home.path / "slow").touch()
+    home.hold.at({"killed-*": 0})
     chance, plan = random.Random(SEED), list(KINDS) * (KILLS // len(KINDS))
     chance.shuffle(plan)
     system.web.launch(spec(home, "killed"), compute={"config": {"backend": {"local": {"max_restarts": KILLS}}}})
     for kind in plan:
         further = system.updates("killed") + chance.randint(1, 3)
+        home.hold.at({"killed-*": further})
         ready = system.supervised(lambda further=further: system.updates("killed") >= further and system.is_up())
         wait_for(ready, seconds=PATIENCE)
         pid = chance.choice(wait_for(system.supervised(lambda kind=kind: system.alive(kind))))
         os.kill(pid, signal.SIGKILL)
         logger.warning("killed the %s %s after update %s", kind, pid, system.updates("killed"))
     assert system.succeeded() == 1, "the training ended before the last kill"
-    (home.path / "slow").unlink()
+    home.hold.release()
 
     wait_for(system.supervised(lambda: system.succeeded() == 2), seconds=PATIENCE)
     assert system.materialized() == sorted(["train", "evaluate", "analyze"] * 2)

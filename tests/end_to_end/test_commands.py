@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
+VARIABLES = ("AXIOM_HOME", "DAGSTER_HOME")
 MODULE = ("-m", "axiom_dagster.definitions")
+
+
+@pytest.fixture
+def home(home: Any) -> Any:
+    """Set up as the README says before Dagster's own commands."""
+    exports = home.run("axiom", "env")
+    assert (exports.returncode, exports.stderr) == (0, "")
+    assert exports.stdout.splitlines() == [f"export {name}={home.environment[name]}" for name in VARIABLES]
+    return home
 
 
 def config_file(folder: Path, config: dict[str, Any]) -> str:

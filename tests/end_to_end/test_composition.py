@@ -1,7 +1,6 @@
 """A composition whose process is killed in the middle: run again, each phase is there once, with the same weights."""
 
 import json
-import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ PHASES = {
 def phases(home: Any, file: Path) -> dict[tuple[str, int], dict[str, Any]]:
     """`axiom run` to its end: what became of each round."""
     words = ("axiom", "run", str(file), "--json")
-    with home.start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with home.started(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         stdout, stderr = process.communicate(timeout=400)
     assert process.returncode == 0, stderr
     return {(each["phase"], each["round"]): each for each in json.loads(stdout.splitlines()[-1])["phases"]}
@@ -38,16 +37,17 @@ def weights(home: Any, name: str) -> dict[str, str]:
 def test_a_composition_that_is_killed_goes_on_and_ends_as_one_that_was_not(
     home: Any, tiny: Callable[..., Any], tmp_path: Path, wait_for: Callable[..., Any]
 ) -> None:
-    file, base = tmp_path / "chain.json", tiny("base", **CARTPOLE)
+    file, base = tmp_path / "chain.json", tiny("base", **CARTPOLE) | {"overrides": home.hold.overrides}
     file.write_text(json.dumps({"name": "killed", "base": base, "phases": PHASES}))
-    with home.start("axiom", "run", str(file), stderr=subprocess.DEVNULL) as driver:
-        (begun,) = wait_for(lambda: list(home.path.glob("runs/killed-finetune-*/train/metrics.jsonl")), seconds=300)
-        driver.send_signal(signal.SIGKILL)
+    home.hold.at({"killed-finetune-*": 3})
+    with home.started("axiom", "run", str(file), stderr=subprocess.DEVNULL):
+        begun = wait_for(lambda: home.training_at("killed-finetune", 3), seconds=300)
+    home.hold.release()
     done = phases(home, file)
     assert {key: each["outcome"] for key, each in done.items()} == {
         ("pretrain", 1): "kept", ("never", 1): "skipped", ("finetune", 1): "ran", ("finetune", 2): "ran"
     }  # fmt: skip
-    assert done["finetune", 1]["instance_name"] == begun.parents[1].name
+    assert done["finetune", 1]["instance_name"] == begun.name
     assert done["finetune", 1]["began_with"] == done["pretrain", 1]["instance_name"]
     assert done["finetune", 2]["began_with"] == done["finetune", 1]["instance_name"]
     with dagster_instance(home.path) as instance:

@@ -27,16 +27,15 @@ def test_a_command_that_was_killed_can_be_resumed_and_nothing_is_lost(
     long = {"total_timesteps": 512 * 60, "checkpoint": {"interval_updates": 5}}
     specs = {name: tmp_path / f"{name}.json" for name in ("whole", "killed")}
     for name, file in specs.items():
-        file.write_text(json.dumps(tiny(name, **long)))
+        file.write_text(json.dumps(tiny(name, **long) | {"overrides": home.hold.overrides}))
     assert home.run("axiom", "run", str(specs["whole"])).returncode == 0
 
+    home.hold.at({"killed-*": 12})
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with home.start("axiom", "run", str(specs["killed"]), **quiet) as process:
-        metrics = wait_for(lambda: list(home.path.glob("runs/killed-*/train/metrics.jsonl")))[0]
-        wait_for(lambda: len(metrics.read_text().splitlines()) >= 12)
-        process.kill()
+    with home.started("axiom", "run", str(specs["killed"]), **quiet):
+        name = wait_for(lambda: home.training_at("killed", 12)).name
     wait_for(lambda: home.trainers() == [], seconds=30)
-    name = metrics.parents[1].name
+    home.hold.release()
 
     alive = home.run("axiom", "run", "--resume", name)
     assert alive.returncode == 2
@@ -61,16 +60,18 @@ def test_a_killed_run_worker_is_found_and_retried_and_the_result_is_as_if_it_had
     web: Any, tiny: Callable[..., Any], wait_for: Callable[..., Any]
 ) -> None:
     long = {"total_timesteps": 512 * 60, "checkpoint": {"interval_updates": 5}}
-    undisturbed = web.launch(tiny("undisturbed", **long))
+    overrides = {"overrides": web.home.hold.overrides}
+    undisturbed = web.launch(tiny("undisturbed", **long) | overrides)
     wait_for(lambda: web.status(undisturbed) == "SUCCESS", seconds=180)
 
-    killed = web.launch(tiny("killed", **long))
-    metrics = wait_for(lambda: list(web.home.path.glob("runs/killed-*/train/metrics.jsonl")), seconds=90)[0]
-    wait_for(lambda: len(metrics.read_text().splitlines()) >= 12, seconds=90)
+    web.home.hold.at({"killed-*": 12})
+    killed = web.launch(tiny("killed", **long) | overrides)
+    wait_for(lambda: web.home.training_at("killed", 12), seconds=180)
     runs = web.ask(RUNS)["runsOrError"]["results"]
     worker = next(tags_of(run)["axiom/worker"] for run in runs if run["runId"] == killed)
     os.kill(int(worker.split()[2]), signal.SIGKILL)
     wait_for(lambda: web.home.trainers() == [], seconds=30)
+    web.home.hold.release()
 
     def retried() -> dict[str, Any] | None:
         web.home.run("axiom", "reconcile")

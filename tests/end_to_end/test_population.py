@@ -1,7 +1,6 @@
 """A population through the real queue: a driver that is killed between generations, and what the best spec gives."""
 
 import json
-import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -29,11 +28,14 @@ def test_a_killed_population_goes_on_and_its_best_spec_gives_the_weights_of_its_
     file, folder = tmp_path / "sweep.json", home.path / "sweeps" / "p"
     space = {"trainer.optimizer.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}
     fields = {"name": "p", "space": space, "population": {"members": 3, "interval": 2048}, "budget": {"runs": 6}}
-    file.write_text(json.dumps({**fields, "base": tiny("base", **CARTPOLE)}))
-    with home.start("axiom", "sweep", str(file), stderr=subprocess.DEVNULL) as driver:
+    file.write_text(json.dumps({**fields, "base": tiny("base", **CARTPOLE) | {"overrides": home.hold.overrides}}))
+    # The first generation ends after two updates, the second after four.
+    home.hold.at({"p-*": 3})
+    with home.started("axiom", "sweep", str(file), stderr=subprocess.DEVNULL):
         wait_for(lambda: len([each for each in read_journal(folder) if isinstance(each, Asked)]) == 6, seconds=400)
-        driver.send_signal(signal.SIGKILL)
-    with home.start("axiom", "sweep", str(file), "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as again:
+        wait_for(lambda: home.training_at("p", 3), seconds=240)
+    home.hold.release()
+    with home.started("axiom", "sweep", str(file), "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as again:
         stdout, stderr = again.communicate(timeout=400)
     assert again.returncode == 0, stderr
     answer = json.loads(stdout.splitlines()[-1])

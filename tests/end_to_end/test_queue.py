@@ -16,12 +16,17 @@ def test_a_pool_of_one_trains_one_run_at_a_time(web: Any, tiny: Callable[..., An
         assert done.returncode == 0, done.stderr
 
     limit(1)
+    web.home.hold.at({"queued_*": 1})
+    overrides, held = {"overrides": web.home.hold.overrides}, True
     try:
-        runs = [web.launch(tiny(f"queued_{number}")) for number in range(2)]
+        runs = [web.launch(tiny(f"queued_{number}") | overrides) for number in range(2)]
         end, seen = time.monotonic() + 240, set[tuple[str, ...]]()
         while not {web.status(run) for run in runs} <= ENDED:
             assert time.monotonic() < end, seen
             seen.add(tuple(web.status(run) for run in runs))
+            if held and ("STARTED", "QUEUED") in seen:
+                web.home.hold.release()
+                held = False
             time.sleep(0.3)
     finally:
         limit(100)

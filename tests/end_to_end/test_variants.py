@@ -1,7 +1,6 @@
 """Experiments of many runs through a real queue and daemon: killed launchers, failures, two at once, the matrix."""
 
 import json
-import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -37,7 +36,7 @@ def answer(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 def run(home: Any, *words: str) -> subprocess.CompletedProcess[str]:
     """`axiom run` to its end; the queue takes longer than other commands."""
-    with home.start("axiom", "run", *words, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with home.started("axiom", "run", *words, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         stdout, stderr = process.communicate(timeout=400)
     return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
 
@@ -58,11 +57,12 @@ def materialized(web: Any) -> int:
 def test_a_killed_launcher_loses_nothing_and_the_next_runs_each_run_once(
     home: Any, tiny: Callable[..., Any], tmp_path: Path, wait_for: Callable[..., Any]
 ) -> None:
-    base = tiny("base", **CARTPOLE | {"total_timesteps": 40_960})
+    base = tiny("base", **CARTPOLE | {"total_timesteps": 40_960}) | {"overrides": home.hold.overrides}
     file = declared(tmp_path, base, name="killed", arms={"a": {}, "b": {"set": {"trainer.ppo.gamma": 0.9}}})
-    with home.start("axiom", "run", file, stderr=subprocess.DEVNULL) as launcher:
-        wait_for(lambda: list(home.path.glob("runs/killed-*/train/metrics.jsonl")), seconds=240)
-        launcher.send_signal(signal.SIGKILL)
+    home.hold.at({"killed-*": 3})
+    with home.started("axiom", "run", file, stderr=subprocess.DEVNULL):
+        wait_for(lambda: home.training_at("killed", 3), seconds=240)
+    home.hold.release()
     done = run(home, file)
     assert done.returncode == 0, done.stderr
     assert {each["status"] for each in answer(done)["runs"]} == {"succeeded"}
@@ -77,17 +77,20 @@ def test_two_experiments_at_once_through_the_uis_daemon_and_one_run_again_alone(
     web: Any, tiny: Callable[..., Any], tmp_path: Path, wait_for: Callable[..., Any]
 ) -> None:
     home, gammas = web.home, {"trainer.ppo.gamma": [0.9, 0.99]}
-    base = tiny("base", **CARTPOLE | {"total_timesteps": 40_960})
+    base = tiny("base", **CARTPOLE | {"total_timesteps": 40_960}) | {"overrides": home.hold.overrides}
     long, short = declared(tmp_path, base, name="long", seeds=[1], grid=gammas), declared(
         tmp_path, tiny("base", **CARTPOLE), name="short", seeds=[1], grid=gammas
     )  # fmt: skip
     wait_for(lambda: daemon_is_alive(home), seconds=120)
     before = materialized(web)
+    home.hold.at({"long-*": 3})
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.submit(run, home, long), pool.submit(run, home, short)
-        folder = wait_for(lambda: list(home.path.glob("runs/long-*/train/metrics.jsonl")), seconds=240)[0].parents[1]
+        folder = wait_for(lambda: home.training_at("long", 3), seconds=240)
         assert not any("variants.dequeuer" in words for words in home.processes().values())
         stopped = cancel(home, folder.name)
+        wait_for(lambda: status(home, folder.name) == "cancelled", seconds=120)
+        home.hold.release()
     assert second.result().returncode == 0, second.result().stderr
     assert first.result().returncode == 1
     assert Counter(each["status"] for each in answer(first.result())["runs"]) == {"cancelled": 1, "succeeded": 1}
@@ -102,6 +105,11 @@ def test_two_experiments_at_once_through_the_uis_daemon_and_one_run_again_alone(
 def daemon_is_alive(home: Any) -> bool:
     with dagster_instance(home.path) as instance:
         return dequeuing.daemon_is_alive(instance)
+
+
+def status(home: Any, name: str) -> str:
+    with dagster_instance(home.path) as instance:
+        return RunHandle.of(name, instance).status
 
 
 def cancel(home: Any, name: str) -> str:

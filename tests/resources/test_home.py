@@ -1,5 +1,8 @@
 """The home is where the environment says, and its Dagster settings are ones that Dagster accepts."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -58,6 +61,87 @@ def test_settings_that_someone_edited_are_left_alone(tmp_path: Path) -> None:
     settings.write_text("telemetry: {enabled: true}\n")
     prepare_home(tmp_path)
     assert yaml.safe_load(settings.read_text()) == {"telemetry": {"enabled": True}}
+
+
+OPEN_AT_ONCE = """
+import sys
+import dagster as dg
+from resources.home import dagster_instance
+print("ready", flush=True)
+sys.stdin.readline()
+{}.dispose()
+"""
+OURS, DAGSTERS = "dagster_instance()", "dg.DagsterInstance.get()"
+
+
+def opened_at_once(home: Path, *doors: str) -> list[str]:
+    """What processes had to say that opened the home's records at the same moment, each through its door."""
+    environment = {**os.environ, **home_environment(home)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN_AT_ONCE.format(door)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for door in doors
+    ]
+    for process in processes:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    words = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(doors), "".join(words)
+    return words
+
+
+def require_newest_tables(home: Path) -> None:
+    """Two that create them at once can also leave tables behind that say to be older than they are."""
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        for storage in (instance.run_storage, instance.event_log_storage, instance.schedule_storage):
+            there, newest = storage.alembic_version()
+            assert there == newest
+
+
+@pytest.mark.parametrize(
+    "settings", [None, "telemetry: {enabled: false}\n"], ids=["a new home", "settings brought along"]
+)
+def test_first_commands_of_ours_that_begin_at_once_all_find_the_records(tmp_path: Path, settings: str | None) -> None:
+    (tmp_path / "dagster").mkdir()
+    if settings:
+        (tmp_path / "dagster" / "dagster.yaml").write_text(settings)
+    opened_at_once(tmp_path, *[OURS] * 4)
+    require_newest_tables(tmp_path)
+
+
+def test_dagsters_own_commands_that_begin_at_once_all_find_the_records_of_a_prepared_home(tmp_path: Path) -> None:
+    prepare_home(tmp_path)
+    for words in opened_at_once(tmp_path, *[DAGSTERS] * 3, OURS):
+        assert "No dagster instance configuration file" not in words
+    require_newest_tables(tmp_path)
+
+
+def test_a_home_whose_preparation_was_cut_off_is_prepared_by_the_next_command(tmp_path: Path) -> None:
+    (tmp_path / "dagster").mkdir()
+    settings, marker = tmp_path / "dagster" / "dagster.yaml", tmp_path / "dagster" / ".prepared"
+    settings.write_text("telemetry: {enabled: false}\nrun_retrys: {enabled: true}\n")
+    with pytest.raises(Refused, match="run_retrys"):
+        prepare_home(tmp_path)
+    assert marker.read_text() == ""
+    settings.write_text("telemetry: {enabled: false}\n")
+    prepare_home(tmp_path)
+    assert marker.read_text() != ""
+    opened_at_once(tmp_path, *[DAGSTERS] * 2)
+
+
+def test_a_home_that_is_prepared_is_told_of_without_opening_its_records(tmp_path: Path) -> None:
+    settings = prepare_home(tmp_path) / "dagster" / "dagster.yaml"
+    settings.write_text("no settings of Dagster's: at all\n")
+    assert prepare_home(tmp_path) == tmp_path
 
 
 def test_child_processes_are_told_both_homes(tmp_path: Path) -> None:

@@ -116,6 +116,7 @@ def test_after_kills_here_and_there_one_job_gives_the_result_of_a_training_that_
     side: Callable[..., DagsterSide], bed: Bed, sky: SdkSkyPilot, tmp_path: Path
 ) -> None:
     rented = side(400, artifacts=bed.artifacts, max_restarts_on_errors=2)
+    rented.hold.at({"*": 7})
     with rented.started() as process:
         wait_for(lambda: _exists(rented) and trainers(rented.run.instance_name), SECONDS)
         name = rented.run.instance_name
@@ -124,6 +125,7 @@ def test_after_kills_here_and_there_one_job_gives_the_result_of_a_training_that_
         process.kill()
     for trainer in trainers(name):
         os.kill(trainer.pid, signal.SIGKILL)
+    rented.hold.release()
     result = rented.train(name)
     assert result.success, failure_of(result)
     assert rented.record is not None and rented.record.launches == 1

@@ -14,6 +14,7 @@ import fsspec
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
+from tests.held.held import Hold
 from trainer.artifacts import ArtifactsLost, NoMirror, StoredMirror, mirror_of
 from trainer.contract import Progress, Refused, RunDirectory, Superseded, begin_attempt, read_manifest
 from trainer.file_store import FileStore
@@ -295,13 +296,13 @@ wandb: {mode: disabled}
 """
 
 
-def machine(place: Path, artifacts: Path | str) -> subprocess.Popen[str]:
+def machine(place: Path, artifacts: Path | str, hold: Hold) -> subprocess.Popen[str]:
     """A new machine: nothing on it but the code and the experiment."""
     file = place / "configs" / "experiments" / "small-1.yaml"
     file.parent.mkdir(parents=True)
-    file.write_text(SPEC)
-    root = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": root, "AXIOM_HOME": str(place), "AXIOM_ARTIFACTS": str(artifacts)}
+    file.write_text(f"{SPEC}overrides: {json.dumps(hold.overrides)}\n")
+    paths = os.pathsep.join([str(Path(__file__).parents[2]), hold.environment["PYTHONPATH"]])
+    environment = {**os.environ, "PYTHONPATH": paths, "AXIOM_HOME": str(place), "AXIOM_ARTIFACTS": str(artifacts)}
     command = [sys.executable, "-P", "-m", "trainer", "train", "+experiments=small-1"]
     return subprocess.Popen(
         command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -315,19 +316,21 @@ def ended(process: subprocess.Popen[str]) -> str:
 
 @pytest.mark.slow
 def test_a_training_whose_machine_was_lost_ends_elsewhere_as_if_nothing_had_happened(tmp_path):
-    kept = tmp_path / "kept"
-    first = machine(tmp_path / "one", kept)
+    kept, hold = tmp_path / "kept", Hold(tmp_path / "hold")
+    hold.at({"small-1": 6})
+    first = machine(tmp_path / "one", kept, hold)
     until = time.monotonic() + 60
     while not list(kept.glob("small-1/train/checkpoints/update_*.pt")):
         assert first.poll() is None and time.monotonic() < until, ended(first)
         time.sleep(0.01)
     first.send_signal(signal.SIGKILL)
     ended(first)
+    hold.release()
     shutil.rmtree(tmp_path / "one")
-    second = machine(tmp_path / "two", kept)
+    second = machine(tmp_path / "two", kept, hold)
     output = ended(second)
     assert second.returncode == 0 and "of an earlier attempt" in output, output
-    alone = machine(tmp_path / "alone", "")
+    alone = machine(tmp_path / "alone", "", hold)
     assert ended(alone) and alone.returncode == 0
     manifests = [
         read_manifest(folder / "train/manifest.json") for folder in (kept / "small-1", tmp_path / "alone/runs/small-1")
@@ -335,5 +338,5 @@ def test_a_training_whose_machine_was_lost_ends_elsewhere_as_if_nothing_had_happ
     assert manifests[0].weights_digest == manifests[1].weights_digest
     assert [manifest.attempt for manifest in manifests] == [2, 1]
     assert lines_of(kept / "small-1/train/digests.jsonl") == 64
-    third = machine(tmp_path / "three", kept)
+    third = machine(tmp_path / "three", kept, hold)
     assert "has succeeded already" in ended(third) and third.returncode == 0

@@ -26,9 +26,13 @@ from resources.skypilot.pipes_client import PipesSkyPilotClient
 from resources.skypilot.remote import RemoteJob
 from resources.skypilot.sdk_client import SdkSkyPilot
 from resources.wandb.resource import WandbResource
+from tests.held.held import FOLDER, Hold
 from tests.resources.skypilot.fake_skypilot import FakeSkyPilot
 from trainer.contract import Manifest, RunDirectory, TrainAndEvalSpec, read_manifest
 from trainer.contract.code_files import TRAINER
+
+# Where a spec is taken that can be held; its source travels with the job.
+sys.path.append(FOLDER)
 
 CARTPOLE: dict[str, Any] = {
     "name": "rented",
@@ -64,6 +68,11 @@ class DagsterSide:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def hold(self) -> Hold:
+        """How far its trainings may go."""
+        return Hold(self.home / "hold")
+
+    @property
     def job_config(self) -> SkypilotJobConfig:
         base = {"gpus": 0, "python": sys.executable, "poll_seconds": 0.2, "artifacts": str(self.home / "bucket")}
         base |= {"git_check": False}
@@ -82,7 +91,7 @@ class DagsterSide:
                 "manifests": ManifestStore(home=str(self.home)),
                 "wandb": WandbResource(),
             },
-            run_config=run_config_of(cartpole(self.updates, self.changes)),
+            run_config=run_config_of(cartpole(self.updates, {**self.changes, "overrides": self.hold.overrides})),
             instance=dagster_instance(self.home),
             tags=tags,
             raise_on_error=False,

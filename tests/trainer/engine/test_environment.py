@@ -155,7 +155,7 @@ def test_a_manifest_of_an_earlier_schema_is_refused_with_what_to_do(trained, sma
 
 
 def test_a_killed_run_leaves_no_manifest_but_its_attempt(small, start):
-    run = start(small(trainer={"total_timesteps": 10_000_000}))
+    run = start(small(trainer={"total_timesteps": 10**9}))
     with subprocess.Popen([sys.executable, "-m", "trainer", "train", "--run-dir", str(run.path)]) as process:
         end = time.monotonic() + 60
         while not (run.metrics_file.exists() and run.metrics_file.read_text()):

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch.distributed import TCPStore
 
+from tests.held.held import FOLDER, Hold
 from trainer.algorithm.overrides import choice_of
 from trainer.contract import Refused, RunDirectory, TrainAndEvalSpec, attempts, begin_run, read_manifest
 from trainer.engine.checkpoint import load_checkpoint, saved_checkpoints
@@ -89,6 +90,13 @@ def own_module(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def hold(tmp_path, monkeypatch) -> Hold:
+    """Of trainings whose specs this process makes."""
+    monkeypatch.syspath_prepend(FOLDER)
+    return Hold(tmp_path / "hold")
+
+
+@pytest.fixture
 def together() -> Iterator:
     """Starts processes that train together, as torchrun does, whose store outlives them; kills what is left of them."""
     started: list[subprocess.Popen[str]] = []
@@ -149,7 +157,7 @@ def weights(run: RunDirectory) -> dict[str, torch.Tensor]:
 
 
 def endless(small, **changes) -> TrainAndEvalSpec:
-    return small(trainer={"total_timesteps": 10_000_000, "checkpoint": {"interval_updates": 1000}}, **changes)
+    return small(trainer={"total_timesteps": 10**9, "checkpoint": {"interval_updates": 1000}}, **changes)
 
 
 @pytest.mark.parametrize("way", ["steps", *(pytest.param(way, marks=pytest.mark.slow) for way in list(WAYS)[1:])])
@@ -213,16 +221,19 @@ def test_torchrun_starts_them_and_only_the_first_one_speaks(small, start):
 
 
 @pytest.mark.slow
-def test_all_killed_and_started_again_they_end_as_if_never_killed(small, start, together):
+def test_all_killed_and_started_again_they_end_as_if_never_killed(small, start, together, hold):
     updates = {"total_timesteps": 256 * 40, "checkpoint": {"interval_updates": 4, "keep": 2}}
-    whole, killed = (start(small(trainer=updates), name) for name in ("whole", "killed"))
+    spec = small(trainer=updates, overrides=hold.overrides)
+    whole, killed = (start(spec, name) for name in ("whole", "killed"))
     ended(together(*train(whole)))
+    hold.at({"killed": 6})
     processes = together(*train(killed))
     wait_for_updates(killed, 6)
     for process in processes:
         process.kill()
     assert [code for code, _, _ in ended(processes)] == [-signal.SIGKILL] * 2
     assert not killed.manifest_file("train").exists()
+    hold.release()
     for code, _, error in ended(together(*train(killed))):
         assert code == 0, error
     assert read_digests(killed.digests_file) == read_digests(whole.digests_file)
