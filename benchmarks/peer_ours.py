@@ -4,6 +4,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from benchmarks.learning import AGENT, Quiet
 from benchmarks.turns import Turns
@@ -42,12 +43,17 @@ class InTurn(Quiet):
         self._turns.end([] if last is None else [last])
 
 
-def main(num_envs: int, updates: int, seed: int) -> None:
-    """Train once."""
+def train(described: dict[str, Any]) -> None:
+    """Train once, in turn, with the spec that these fields describe."""
     with tempfile.TemporaryDirectory() as folder:
         run = RunDirectory(Path(folder) / "run")
-        save_experiment_spec(TrainAndEvalSpec.accept(fields(num_envs, updates, seed)), run.spec_file)
+        save_experiment_spec(TrainAndEvalSpec.accept(described), run.spec_file)
         run_stage("train", run, InTurn(run))
+
+
+def main(num_envs: int, updates: int, seed: int) -> None:
+    """Train once on CartPole-v1."""
+    train(fields(num_envs, updates, seed))
 
 
 if __name__ == "__main__":
