@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from benchmarks.arena_sizes import AGENTS, EPOCHS, MINIBATCHES, STEPS
+from benchmarks.arena_sizes import AGENTS, EPOCHS, MINIBATCHES, OURS, STEPS, THEIRS
 from benchmarks.environments import PUFFERLIB
 from benchmarks.race import Entrant, not_measured, present, race, speed
 from benchmarks.results import table
@@ -10,8 +10,8 @@ from benchmarks.results import table
 BASE = "pufferlib-core, our network"
 ENTRANTS = (
     Entrant("axiom_dagster", "benchmarks.arena_ours"),
-    Entrant(BASE, "benchmarks.arena_pufferlib", PUFFERLIB, (0,)),
-    Entrant("pufferlib-core, MettaGrid's network", "benchmarks.arena_pufferlib", PUFFERLIB, (1,)),
+    Entrant(BASE, "benchmarks.arena_pufferlib", PUFFERLIB, (OURS,)),
+    Entrant("pufferlib-core, MettaGrid's network", "benchmarks.arena_pufferlib", PUFFERLIB, (THEIRS,)),
 )
 UPDATES = 9
 

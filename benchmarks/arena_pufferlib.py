@@ -13,7 +13,7 @@ from mettagrid.simulator import Simulator
 from pufferlib.vector import Serial, make
 from torch import Tensor, nn
 
-from benchmarks.arena_sizes import ARENA, EPOCHS, STEPS
+from benchmarks.arena_sizes import ARENA, EPOCHS, OURS, STEPS
 from benchmarks.peer_pufferlib import train
 from trainer.contract.environment import ArenaConfig
 from trainer.envs.arena import arena_spaces
@@ -22,7 +22,6 @@ from trainer.envs.interface import TokenObservations
 from trainer.policies.encoders import TokenEncoder, linear, trunk
 
 WIDTH = 128
-OURS, THEIRS = 0, 1
 
 
 class OurNetwork(nn.Module):
