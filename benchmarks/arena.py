@@ -15,6 +15,8 @@ from statistics import median
 import numpy as np
 
 from benchmarks.arena_overlap import learning_with_overlap
+from benchmarks.arena_peers import against_peers
+from benchmarks.arena_sizes import AGENTS, MINIBATCHES, STEPS, arena_fields
 from benchmarks.digests import Clocked
 from benchmarks.learning import Quiet
 from benchmarks.loops import epoch
@@ -28,10 +30,9 @@ from trainer.engine.training import Training
 from trainer.engine.witness import Witness
 from trainer.entry import run_stage
 
-AGENTS, MOVES, STEPS, MINIBATCHES = 24, 5, 64, 4
+MOVES = 5
 UPDATES, ROUNDS = 8, 4
 SIZES = (4, 8)
-ARENA = {"num_agents": AGENTS, "width": 25, "height": 25, "num_mines": 20, "num_generators": 10, "num_altars": 10}
 WAYS = {
     "one process": {},
     "one process, overlap": {"overlap": True},
@@ -53,7 +54,7 @@ def arena() -> str:
         f"minibatches, two layers of 128, one thread. Collecting is environments and forward, step by step.\n\n"
         f"{table(header, rows)}\n\n{_workers(SIZES[0])}\n\n"
         f"{learning_with_overlap()}\n\n"
-        "Not measured: pufferlib-core (3.0.19 neither loads nor builds without CUDA)."
+        f"{against_peers(SIZES)}"
     )
 
 
@@ -97,16 +98,7 @@ def _workers(num_envs: int) -> str:
 
 
 def _spec(num_envs: int, **trainer: object) -> TrainAndEvalSpec:
-    batch = num_envs * AGENTS * STEPS
-    fields = {
-        "total_timesteps": UPDATES * batch,
-        "num_envs": num_envs,
-        "batch_size": batch,
-        "minibatch_size": batch // MINIBATCHES,
-        "curriculum": {"env": {"id": "arena", "arena": ARENA}},
-        **trainer,
-    }
-    return TrainAndEvalSpec.accept({"trainer": fields, "wandb": {"mode": "disabled"}})
+    return TrainAndEvalSpec.accept(arena_fields(num_envs, UPDATES, **trainer))
 
 
 @contextmanager
