@@ -38,7 +38,9 @@ class TrainJob:
         share = _share(self.spec, ranks)
         beginning = ranks.from_first(lambda: beginning_of(self.run, self.spec, self.witness.reporter.log))
         device = ranks.place(make_repeatable(self.spec.controls, self.spec.system))
-        envs = VectorEnv(config.curriculum.env, len(share), max(1, config.num_workers // ranks.count))
+        workers = max(1, config.num_workers // ranks.count)
+        # MettaGrid holds Python's lock while it steps, and with overlap this process learns meanwhile.
+        envs = VectorEnv(config.curriculum.env, len(share), workers, apart=config.overlap and workers > 1)
         self.stack.enter_context(envs)
         return Training(self.spec, self.witness, envs, device, self.stack, ranks, beginning)
 
