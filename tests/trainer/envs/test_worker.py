@@ -73,14 +73,14 @@ def test_a_worker_that_is_killed_is_reported_with_its_environments(apart) -> Non
 def test_a_worker_dies_while_this_process_steps_its_own_share() -> None:
     env = VectorEnv(EnvConfig(id="CartPole-v1"), 4, 2)
     env.reset([0, 1, 2, 3])
-    env.send(np.zeros(4, int))
     (victim,) = multiprocessing.active_children()
+    assert victim.pid is not None
+    # Stopped, it cannot answer before it dies.
+    os.kill(victim.pid, signal.SIGSTOP)
+    env.send(np.zeros(4, int))
     victim.kill()
-    victim.join()
     with pytest.raises(EnvsFailed, match=r"environments 2 to 3 died .*exit code -9"):
-        for _ in range(2):
-            env.receive()
-            env.send(np.zeros(4, int))
+        env.receive()
     assert not multiprocessing.active_children()
 
 
