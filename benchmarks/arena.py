@@ -46,13 +46,14 @@ Rates = dict[str, list[float]]
 
 
 def arena() -> str:
-    """The parts and the ceiling at each size, then workers and overlap at the first, then learning with overlap."""
+    """The parts and the ceiling at each size, then workers and overlap at each, then learning with overlap."""
     rows = [row for num_envs in SIZES for row in _against_ceiling(num_envs)]
+    workers = "\n\n".join(_workers(num_envs) for num_envs in SIZES)
     header = ("agents", "what", "agent-steps/s, median (quartiles)", "at least")
     return (
         f"{AGENTS} agents an arena, {STEPS} steps, {_spec(1).trainer.ppo.update_epochs} epochs of {MINIBATCHES} "
         f"minibatches, two layers of 128, one thread. Collecting is environments and forward, step by step.\n\n"
-        f"{table(header, rows)}\n\n{_workers(SIZES[0])}\n\n"
+        f"{table(header, rows)}\n\n{workers}\n\n"
         f"{learning_with_overlap()}\n\n"
         f"{against_peers(SIZES)}"
     )
@@ -94,7 +95,16 @@ def _workers(num_envs: int) -> str:
         ratio = median(one / other for one, other in zip(found, rates[base], strict=True))
         rows.append((name, Spread.of(found).shown(1, 0), f"{ratio:.2f}"))
     header = (f"{one.trainer.num_slots} agents", "agent-steps/s, median (quartiles)", "times the first of its kind")
-    return table(header, rows)
+    return f"{table(header, rows)}\n\n{_at_most(rates)}"
+
+
+def _at_most(rates: Rates) -> str:
+    """What a second process can bring without overlap: it shares the stepping only (Amdahl 1967)."""
+    share = median(rates["training, one process"]) / median(rates["stepping, one process"])
+    return (
+        f"Stepping is {share:.0%} of a training in one process. Halved and nothing else, training is "
+        f"{1 / (1 - share / 2):.2f} times as fast: that is the most that two workers bring without overlap."
+    )
 
 
 def _spec(num_envs: int, **trainer: object) -> TrainAndEvalSpec:

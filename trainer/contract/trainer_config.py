@@ -115,7 +115,9 @@ class TrainerConfig(FrozenModel):
     )
     num_envs: int = Field(default=8, ge=1, description="Environments stepped side by side.")
     num_workers: int = Field(
-        default=1, ge=1, description="Processes that step them (1: the trainer's own); no effect on results."
+        default=1,
+        ge=1,
+        description="Processes that step them, the trainer's own too (with overlap it learns); no effect on results.",
     )
     overlap: bool = Field(
         default=False,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainer.contract import Manifest, Refused, RunDirectory, SimulationResult, TrainAndEvalSpec
+from trainer.contract import Manifest, Refused, RunDirectory, SimulationResult, TrainAndEvalSpec, TrainerConfig
 from trainer.engine.beginning import beginning_of
 from trainer.engine.checkpoint import adopt_checkpoint, load_final_checkpoint
 from trainer.engine.evaluation import Tally, evaluate
@@ -38,7 +38,7 @@ class TrainJob:
         share = _share(self.spec, ranks)
         beginning = ranks.from_first(lambda: beginning_of(self.run, self.spec, self.witness.reporter.log))
         device = ranks.place(make_repeatable(self.spec.controls, self.spec.system))
-        envs = VectorEnv(config.curriculum.env, len(share), max(1, config.num_workers // ranks.count))
+        envs = _environments(config, len(share), max(1, config.num_workers // ranks.count))
         self.stack.enter_context(envs)
         return Training(self.spec, self.witness, envs, device, self.stack, ranks, beginning)
 
@@ -49,6 +49,15 @@ class TrainJob:
         checkpoint, digest = adopt_checkpoint(left, self.spec, self.run)
         self.witness.run.metrics_file.touch()
         return Trained(digest, checkpoint, {})
+
+
+def _environments(config: TrainerConfig, num_envs: int, processes: int) -> VectorEnv:
+    """Stepped by this many processes, this one among them.
+
+    With overlap this one learns while the others step: MettaGrid holds Python's lock, which the epochs need.
+    """
+    apart = config.overlap and processes > 1
+    return VectorEnv(config.curriculum.env, num_envs, processes - 1 if apart else processes, apart=apart)
 
 
 def _share(spec: TrainAndEvalSpec, ranks: Ranks) -> range:

@@ -31,6 +31,8 @@ class _Side(Protocol):
 
 
 class _Here:
+    """The share of this process: done when it is received, after all workers have been sent theirs."""
+
     def __init__(self, group: EnvGroup) -> None:
         self._group = group
         self._request: Request = Step()
@@ -57,13 +59,22 @@ class VectorEnv:
     - `final_observations` (N, *): the last observation of the episode that ended; valid only where it did end in the
       last step.
 
+    `num_workers` processes step them, of which this one is the first: it steps its share in `receive`, while the others
+    step theirs. `apart` leaves this process free instead: all `num_workers` are others.
+
     `replays` maps an environment to a path: the first episode that it ends is saved there. Environment i draws the
     seeds of its episodes from `default_rng(seeds[i])`, so trajectories are the same for any `num_workers`. Raises
     `Refused` if there is no such environment and `EnvsFailed` if a worker fails, after which everything is closed.
     """
 
     def __init__(
-        self, config: EnvConfig, num_envs: int, num_workers: int = 1, replays: Mapping[int, Path] | None = None
+        self,
+        config: EnvConfig,
+        num_envs: int,
+        num_workers: int = 1,
+        replays: Mapping[int, Path] | None = None,
+        *,
+        apart: bool = False,
     ) -> None:
         _check(num_envs, num_workers, replays or {})
         spaces = spaces_of(config)
@@ -87,7 +98,7 @@ class VectorEnv:
         self._tasks = Tasks(config, spaces, num_envs)
         self._chunks = _chunks(num_envs, num_workers)
         plans = [WorkerPlan(config, spaces, memory, self.num_slots, envs, replays or {}) for envs in self._chunks]
-        self._start(plans)
+        self._start(plans, apart)
 
     def reset(self, seeds: Sequence[int]) -> None:
         """Begin an episode in every environment; `seeds` has one for each, from which all its episodes follow."""
@@ -117,7 +128,7 @@ class VectorEnv:
         return self.receive()
 
     def send(self, actions: NDArray[Any]) -> None:
-        """Begin a step; workers run while this process does other things. Arrays are not valid until `receive`."""
+        """Begin a step; workers step while this process does other things. Arrays are not valid until `receive`."""
         if not self._ready:
             raise RuntimeError("the environments have no episode yet; call reset before the first step")
         self._require_idle()
@@ -125,7 +136,7 @@ class VectorEnv:
         self._send([Step()] * len(self._sides))
 
     def receive(self) -> list[EpisodeEnd]:
-        """Wait until the step that `send` began is done; the arrays then hold its outcome."""
+        """Step this process's share and wait for the others; the arrays then hold the outcome of what `send` began."""
         if not self._waiting:
             raise RuntimeError("nothing was sent; call send before receive")
         waiting, self._waiting = self._waiting, []
@@ -150,15 +161,15 @@ class VectorEnv:
     ) -> None:
         self.close()
 
-    def _start(self, plans: list[WorkerPlan]) -> None:
-        if len(plans) == 1:
-            self._sides = [_Here(plans[0].make_group())]
-            return
+    def _start(self, plans: Sequence[WorkerPlan], apart: bool) -> None:
         try:
-            for plan in plans:
+            for plan in plans if apart else plans[1:]:
                 self._sides.append(Worker(plan))
             self._waiting = list(self._sides)
-            self.receive()
+            if not apart:
+                self._sides.insert(0, _Here(plans[0].make_group()))
+            if self._waiting:
+                self.receive()
         except BaseException:
             self.close()
             raise

@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import ExitStack
+from multiprocessing import active_children
 
 import pytest
 import torch
@@ -125,6 +126,20 @@ def test_the_number_of_workers_changes_nothing_of_it(small, trained):
     changes = (overlapping(), overlapping(num_workers=2))
     one, two = (trained(small(trainer=each), str(n))[1].weights_digest for n, each in enumerate(changes))
     assert one == two
+
+
+@pytest.mark.parametrize(("overlap", "others"), [(False, {"envs-2-3"}), (True, {"envs-0-3"})])
+def test_two_workers_are_two_processes_and_the_one_that_learns_steps_nothing(small, start, reporter, overlap, others):
+    found = set[str]()
+
+    def look(sample):
+        found.update(child.name for child in active_children())
+        return PpoClip()(sample)
+
+    changes = overlapping(overlap=overlap, num_workers=2)
+    run = start(small(trainer=changes, overrides={"compute_loss": choice_of(look)}))
+    run_stage("train", run, reporter, functions={"train.compute_loss": look})
+    assert found == others
 
 
 def test_nothing_is_collected_over_the_end_of_a_segment(small, trained):

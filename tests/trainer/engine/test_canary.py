@@ -71,9 +71,9 @@ def test_a_run_that_succeeds_leaves_no_secret(small, start, told):
     assert leaks(run.path) == []
 
 
-@pytest.mark.parametrize("num_workers", [1, 2])
-def test_an_error_that_holds_secrets_is_recorded_without_them(small, start, told, num_workers):
-    changes = {"curriculum": {"env": {"id": "Breaks-v0"}}, "num_workers": num_workers}
+@pytest.mark.parametrize(("num_workers", "overlap"), [(1, False), (2, False), (2, True)])
+def test_an_error_that_holds_secrets_is_recorded_without_them(small, start, told, num_workers, overlap):
+    changes = {"curriculum": {"env": {"id": "Breaks-v0"}}, "num_workers": num_workers, "overlap": overlap}
     spec = small(trainer=changes, wandb={"mode": "offline"}, eval_configs={"other": {"id": "CartPole-v1"}})
     run = start(spec, "breaks")
     assert told(run.path, "train") == 1

@@ -133,7 +133,7 @@ def test_a_stage_that_has_a_manifest_is_not_run_again(small, trained, reporter):
 
 @pytest.mark.parametrize("reaches", ["the trainer", "its workers too"])
 def test_sigterm_ends_the_trainer_and_its_workers_and_is_recorded(reaches, small, start):
-    run = start(small(trainer={"total_timesteps": 10**9, "num_workers": 2}))
+    run = start(small(trainer={"total_timesteps": 10**9, "num_workers": 3}))
     command = [sys.executable, "-m", "trainer", "train", "--run-dir", str(run.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None

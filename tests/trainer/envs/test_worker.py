@@ -22,7 +22,7 @@ PARENT = """
 import time
 from trainer.contract.environment import EnvConfig
 from trainer.envs.vector import VectorEnv
-env = VectorEnv(EnvConfig(id="CartPole-v1"), 4, 2)
+env = VectorEnv(EnvConfig(id="CartPole-v1"), 4, 2, apart=True)
 env.reset([0, 1, 2, 3])
 print("ready", flush=True)
 {end}
@@ -30,7 +30,7 @@ print("ready", flush=True)
 
 
 def test_a_worker_that_raises_is_reported_with_its_environments_and_traceback() -> None:
-    env = VectorEnv(BREAKS_IN_ITS_FIRST_STEP, 4, 2)
+    env = VectorEnv(BREAKS_IN_ITS_FIRST_STEP, 4, 2, apart=True)
     env.reset([0, 1, 2, 3])
     with pytest.raises(EnvsFailed) as failed:
         env.step(np.zeros((4, 1), np.float32))
@@ -48,8 +48,18 @@ def test_an_environment_that_raises_in_this_process_is_named_too() -> None:
     assert failed.value.__notes__ == ["raised by environment 0"]
 
 
-def test_a_worker_that_is_killed_is_reported_with_its_environments() -> None:
-    env = VectorEnv(EnvConfig(id="CartPole-v1"), 4, 2)
+def test_an_error_in_this_process_leaves_no_worker_behind() -> None:
+    env = VectorEnv(BREAKS_IN_ITS_FIRST_STEP, 4, 2)
+    env.reset([0, 1, 2, 3])
+    with pytest.raises(TypeError) as failed:
+        env.step(np.zeros((4, 1), np.float32))
+    assert failed.value.__notes__ == ["raised by environment 0"]
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_worker_that_is_killed_is_reported_with_its_environments(apart) -> None:
+    env = VectorEnv(EnvConfig(id="CartPole-v1"), 4, 2, apart=apart)
     env.reset([0, 1, 2, 3])
     (victim,) = [child for child in multiprocessing.active_children() if child.name == "envs-2-3"]
     assert victim.pid is not None
@@ -60,10 +70,27 @@ def test_a_worker_that_is_killed_is_reported_with_its_environments() -> None:
     assert not multiprocessing.active_children()
 
 
-def test_no_process_outlives_a_closed_vector() -> None:
-    with VectorEnv(EnvConfig(id="CartPole-v1"), 4, 2) as env:
+def test_a_worker_dies_while_this_process_steps_its_own_share() -> None:
+    env = VectorEnv(EnvConfig(id="CartPole-v1"), 4, 2)
+    env.reset([0, 1, 2, 3])
+    (victim,) = multiprocessing.active_children()
+    assert victim.pid is not None
+    # Stopped, it cannot answer before it dies.
+    os.kill(victim.pid, signal.SIGSTOP)
+    env.send(np.zeros(4, int))
+    victim.kill()
+    with pytest.raises(EnvsFailed, match=r"environments 2 to 3 died .*exit code -9"):
+        env.receive()
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize(
+    ("num_workers", "apart", "others"), [(1, False, 0), (2, False, 1), (4, False, 3), (1, True, 1), (2, True, 2)]
+)
+def test_this_process_is_one_of_the_workers_unless_they_are_apart(num_workers, apart, others) -> None:
+    with VectorEnv(EnvConfig(id="CartPole-v1"), 4, num_workers, apart=apart) as env:
         env.reset([0, 1, 2, 3])
-        assert len(multiprocessing.active_children()) == 2
+        assert len(multiprocessing.active_children()) == others
     assert not multiprocessing.active_children()
 
 
