@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainer.contract import TrainerConfig
+from trainer.engine.compiled import Measurer
 from trainer.engine.measuring import Measuring
 from trainer.engine.parameters import Parameters
 from trainer.engine.ranks import Ranks
 from trainer.engine.rollout import Rollout
 from trainer.ops.slots import Descent, Loss, Sample
 from trainer.policies.actor_critic import Policy
+from trainer.policies.transfer import sent
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,14 @@ class Learner:
         config: TrainerConfig,
         generator: torch.Generator,
         ranks: Ranks,
+        measurer: Measurer | None = None,
     ) -> None:
         self.parameters = parameters
         self.config = config
         self.generator = generator
         self.ranks = ranks
         self.optimizer_state: dict[str, Tensor] = {}
-        self._measuring = Measuring(policy)
+        self._measuring = measurer or Measuring(policy)
         self._minibatches: Iterator[Minibatch] = iter(())
         self._kls: list[Tensor] = []
         self._seen: list[Tensor] = []
@@ -169,7 +172,7 @@ class Learner:
         whole_slots = len(rollout.state) > 0
         count = slots if whole_slots else steps * slots
         size = self.config.minibatch_size // steps if whole_slots else self.config.minibatch_size
-        order = torch.randperm(count, generator=self.generator).to(rollout.starts.device)
+        order = sent(torch.randperm(count, generator=self.generator), rollout.starts.device)
         take = _slots if whole_slots else _steps
         epoch = Minibatch(
             observations=take(rollout.observations, order),
