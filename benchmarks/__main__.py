@@ -7,6 +7,7 @@ from benchmarks.arena import arena
 from benchmarks.costs import costs
 from benchmarks.digests import digests
 from benchmarks.dispatch import dispatch
+from benchmarks.gpu import gpu
 from benchmarks.launching import launching
 from benchmarks.learning import learning
 from benchmarks.loading import loading
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
     "learning": learning,
     "peers": peers,
     "arena": arena,
+    "gpu": gpu,
 }
 
 

@@ -31,8 +31,8 @@ class InTurn(BaseCallback):
         self.turns.end(episode["r"] for episode in self.model.ep_info_buffer or ())
 
 
-def main(num_envs: int, updates: int, seed: int) -> None:
-    """Train once; the networks are its own: two of 64, 64 with tanh."""
+def main(num_envs: int, updates: int, seed: int, width: int = 64, gpu: int = 0) -> None:
+    """Train once; the networks are its own: two of 64, 64 with tanh, or of another width."""
     torch.set_num_threads(1)
     batch = num_envs * STEPS
     model = PPO(
@@ -44,7 +44,8 @@ def main(num_envs: int, updates: int, seed: int) -> None:
         n_epochs=4,
         ent_coef=0.01,
         seed=seed,
-        device="cpu",
+        policy_kwargs={"net_arch": {"pi": [width, width], "vf": [width, width]}},
+        device="cuda" if gpu else "cpu",
     )
     in_turn = InTurn()
     model.learn(updates * batch, callback=in_turn)

@@ -12,13 +12,21 @@ HEADING = "# Results\n\nEach section is written by one run of `python -m benchma
 PACKAGES = ("torch", "gymnasium", "mettagrid", "dagster")
 
 
-def keep(name: str, section: str) -> None:
-    """Replace the section of this name, or add it."""
-    text = RESULTS.read_text() if RESULTS.exists() else HEADING
+class NotMeasured(str):
+    """A section that says why there is none; what was measured elsewhere stays."""
+
+    __slots__ = ()
+
+
+def keep(name: str, section: str, results: Path = RESULTS) -> None:
+    """Replace the section of this name, or add it; one that was not measured replaces none."""
+    text = results.read_text() if results.exists() else HEADING
+    if isinstance(section, NotMeasured) and f"\n## {name}\n" in text:
+        return
     block = f"## {name}\n\n{section}\n\n{_circumstances()}\n\n"
     pattern = re.compile(rf"^## {re.escape(name)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
     text = pattern.sub(lambda _: block, text) if pattern.search(text) else f"{text.rstrip()}\n\n{block}"
-    RESULTS.write_text(f"{text.rstrip()}\n")
+    results.write_text(f"{text.rstrip()}\n")
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

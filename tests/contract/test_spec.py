@@ -102,6 +102,16 @@ def test_setting_values_to_what_they_are_changes_nothing(spec):
             {"trainer": {"overlap": True}, "overrides": {"rollout": {"imported": {"target": "my_ops:mine"}}}},
             "trainer.overlap: only the declared rollout can be collected while an update is learned",
         ),
+        ({"agent": {"precision": "float16"}}, "agent.precision = 'float16': should be 'float32' or 'bfloat16'"),
+        ({"system": {"compile": "max"}}, "should be 'none', 'default' or 'reduce-overhead'"),
+        (
+            {"system": {"device": "cpu", "compile": "reduce-overhead"}},
+            "records CUDA graphs, and device = 'cpu' has none; use compile = 'default', or device = 'auto'",
+        ),
+        (
+            {"system": {"compile": "reduce-overhead"}, "trainer": {"overlap": True}},
+            "trainer.overlap: nothing else may use the GPU while system.compile = 'reduce-overhead' records",
+        ),
     ],
 )
 def test_bad_input_is_refused_with_path_value_and_what_is_allowed(change, message):
@@ -220,3 +230,13 @@ def test_every_field_has_a_sentence():
         return found
 
     assert undescribed(TrainAndEvalSpec, "spec") == []
+
+
+def test_what_rounds_otherwise_is_part_of_the_hash_and_the_gpu_that_is_found_is_not():
+    plain = create_experiment()
+    assert (plain.agent.precision, plain.system.compile, plain.system.device) == ("float32", "none", "auto")
+    changes = (
+        {"agent": {"precision": "bfloat16"}},
+        *({"system": {"compile": m}} for m in ("default", "reduce-overhead")),
+    )
+    assert len({plain.spec_hash, *(create_experiment(**change).spec_hash for change in changes)}) == 4

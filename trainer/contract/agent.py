@@ -1,8 +1,8 @@
 """The agent's network, the machine it computes on and the trackers it reports to; plain data, never torch."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trainer.plain.model import FrozenModel
 
@@ -16,6 +16,10 @@ class AgentConfig(FrozenModel):
         default="none", description="Recurrent core between encoder and heads."
     )
     core_size: int = Field(default=128, ge=1, le=4096, description="Width of the recurrent core.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="Numbers that encoder and hidden layers multiply; `bfloat16`: mixed precision, all else float32.",
+    )
 
 
 class SystemConfig(FrozenModel):
@@ -29,6 +33,20 @@ class SystemConfig(FrozenModel):
     torch_threads: int = Field(
         default=1, ge=1, le=256, description="Threads of torch and numpy on the CPU; part of a result's identity."
     )
+    compile: Literal["none", "default", "reduce-overhead"] = Field(
+        default="none",
+        description="`torch.compile` of each minibatch's forward and backward, in this mode; `reduce-overhead`: with "
+        "CUDA graphs, on a GPU. It rounds otherwise, so that it is part of a result's identity.",
+    )
+
+    @model_validator(mode="after")
+    def _graphs_need_a_gpu(self) -> Self:
+        if self.compile == "reduce-overhead" and self.device == "cpu":
+            raise ValueError(
+                "compile = 'reduce-overhead' records CUDA graphs, and device = 'cpu' has none; "
+                "use compile = 'default', or device = 'auto'"
+            )
+        return self
 
 
 class WandbConfig(FrozenModel):

@@ -21,6 +21,9 @@ class Environment(FrozenModel):
     gpu_memory_bytes: int | None = Field(default=None, description="Memory of the GPU.")
     cuda: str | None = Field(default=None, description="CUDA that torch was built for; none: a CPU build.")
     cudnn: str | None = Field(default=None, description="Version of cuDNN.")
+    cublas_workspace: str | None = Field(
+        default=None, description="CUBLAS_WORKSPACE_CONFIG of a stage on a GPU, which fixes the order of sums there."
+    )
     torch: str | None = Field(default=None, description="Version of torch; none: this stage does not use it.")
     torch_threads: int | None = Field(default=None, description="Threads of torch on the CPU.")
     device: str | None = Field(default=None, description="Where tensors were computed: `cpu`, `cuda`, `cuda:1`.")
@@ -34,7 +37,7 @@ class Environment(FrozenModel):
         """The same, its fingerprint taken: equal on two machines where the same spec should give the same result."""
         device = self.device.partition(":")[0] if self.device else None
         same = self.plain() | {"device": device, "code_files": code_files}
-        kept = (*DECISIVE, *(("gpu", "cudnn") if device == "cuda" else ()))
+        kept = (*DECISIVE, *(OF_A_GPU if device == "cuda" else ()))
         return self.model_copy(update={"fingerprint": digest_of({name: same[name] for name in kept})})
 
 
@@ -50,6 +53,7 @@ DECISIVE = (
     "variables",
     "code_files",
 )
+OF_A_GPU = ("gpu", "cudnn", "cublas_workspace")
 
 
 class Code(FrozenModel):

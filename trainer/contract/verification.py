@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from trainer.contract.difference import Change, Difference
-from trainer.contract.provenance import DECISIVE
+from trainer.contract.provenance import DECISIVE, OF_A_GPU
 from trainer.plain.model import FrozenModel
 
 Verdict = Literal["identical", "different"]
@@ -22,7 +22,6 @@ SUSPECTS: Mapping[str, str] = {
     "policy": "the same targets were learned otherwise: the ops of the update, torch, or its threads",
     "optimizer": "the same gradients were stepped otherwise: the ops clip_gradients and adam_step, or torch",
 }
-OF_A_GPU = ("gpu", "cudnn")
 
 
 class Divergence(FrozenModel):

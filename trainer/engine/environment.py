@@ -8,16 +8,18 @@ from functools import cache
 import torch
 
 from trainer.contract import Compute, Environment, SystemConfig, describe_machine, redacted, this_process
-from trainer.engine.seeding import device_of
+from trainer.engine.seeding import CUBLAS_VARIABLE, device_of
 
 KIND_VARIABLE, JOB_VARIABLE = "AXIOM_COMPUTE", "AXIOM_JOB_ID"
 
 
 def describe_environment(system: SystemConfig, capture: Iterable[str], code_files: str | None) -> Environment:
     """The environment, with the values of the variables in `capture`, as the stage sees it now."""
+    device = device_of(system)
     now = {
         "torch_threads": torch.get_num_threads(),
-        "device": str(device_of(system)),
+        "device": str(device),
+        "cublas_workspace": _value(CUBLAS_VARIABLE) if device.type == "cuda" else None,
         "variables": {name: _value(name) for name in capture},
     }
     return _of_this_process().model_copy(update=now).with_fingerprint(code_files)

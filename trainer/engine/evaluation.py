@@ -27,6 +27,7 @@ from trainer.contract import (
 )
 from trainer.engine.rollout import trim
 from trainer.engine.seeding import make_repeatable, stream, stream_seed
+from trainer.engine.staging import staging_for
 from trainer.envs.interface import BoxActions, EpisodeEnd, Spaces, TokenObservations
 from trainer.envs.make import spaces_of
 from trainer.envs.vector import VectorEnv
@@ -140,6 +141,7 @@ class Simulation:
     def _agent(self, policy: Policy, wave: int) -> Actor:
         """The policy as an actor that remembers its core's state."""
         generator = stream(self.spec.controls.seed, f"evaluate/{self.name}/actions/{wave}")
+        staging = staging_for(self.device)
         state: torch.Tensor | None = None
 
         def act(envs: VectorEnv) -> NDArray[np.generic]:
@@ -148,11 +150,10 @@ class Simulation:
                 state = policy.initial_state(envs.num_slots).to(self.device)
             tokens = isinstance(envs.observation_space, TokenObservations)
             seen = trim(envs.observations) if tokens else envs.observations.copy()
-            starts = torch.from_numpy(envs.terminated | envs.truncated).to(self.device)
-            observations = torch.from_numpy(seen).to(self.device)
-            decision = policy.act(observations, state, starts, generator, greedy=self.config.greedy)
+            starts = staging.up(envs.terminated | envs.truncated)
+            decision = policy.act(staging.up(seen), state, starts, generator, greedy=self.config.greedy)
             state = decision.state
-            return decision.actions.cpu().numpy()
+            return staging.down(decision.actions)
 
         return act
 

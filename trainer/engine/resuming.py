@@ -89,7 +89,7 @@ def restore(training: "Training", beginning: Beginning) -> None:
         training.monitors.restore(state["monitors"])
     if not beginning.origin and state["best"] is not None:
         training.best = state["best_score"], state["best"]
-    training.learner.optimizer_state = {name: value.to(training.device) for name, value in state["optimizer"].items()}
+    training.learner.optimizer_state = {name: _placed(value, training) for name, value in state["optimizer"].items()}
     training.reward_scale.load_state_dict(state["reward_scale"])
     training.curriculum_state = {name: array.numpy().copy() for name, array in state["curriculum"].items()}
     training.curriculum_generator.bit_generator.state = state["curriculum_generator"]
@@ -97,6 +97,11 @@ def restore(training: "Training", beginning: Beginning) -> None:
         generator.set_state(state["generators"][name])
     training.recent.extend(TaskEnd(**end) for end in state["recent"])
     training.ended = [TaskEnd(**end) for end in state["ended"]]
+
+
+def _placed(value: torch.Tensor, training: "Training") -> torch.Tensor:
+    """What an optimizer remembers on the device; counts, which have no dimension, stay on the host."""
+    return value.to(training.device) if value.ndim else value
 
 
 def _refuse_another_policy(training: "Training", beginning: Beginning) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import pad
 
 from trainer.engine.ranks import Ranks
+from trainer.engine.staging import Staging, staging_for, widened
 from trainer.envs.interface import EpisodeEnd, TokenObservations
 from trainer.envs.vector import VectorEnv
 from trainer.policies.actor_critic import Policy
@@ -42,10 +42,13 @@ class Rollout:
 class Collector:
     """Runs the policy in the environments, one rollout after the other, each going on where the last one ended."""
 
-    def __init__(self, envs: VectorEnv, generator: torch.Generator, device: torch.device) -> None:
+    def __init__(
+        self, envs: VectorEnv, generator: torch.Generator, device: torch.device, staging: Staging | None = None
+    ) -> None:
         self.envs = envs
         self.generator = generator
         self.device = device
+        self.staging = staging or staging_for(device)
         self._trims = isinstance(envs.observation_space, TokenObservations)
         self._starts = np.ones(envs.num_slots, np.bool_)
         self._state: Tensor | None = None
@@ -60,27 +63,27 @@ class Collector:
         """Act for `steps` steps in every environment."""
         state = first_state = self._state_of(policy)
         first_starts = self._starts
-        seen: list[NDArray[np.generic]] = []
+        seen = self.staging.seen()
         ended: list[EpisodeEnd] = []
         actions, log_probs = list[Tensor](), list[Tensor]()
         values: list[Tensor | None] = []
         rewards, next_values = (np.zeros((steps, self.envs.num_slots), np.float32) for _ in range(2))
         ends = np.zeros((steps, self.envs.num_slots), np.bool_)
         for t in range(steps):
-            seen.append(self._observe(self.envs.observations))
-            decision = policy.act(self._tensor(seen[t]), state, self._tensor(self._starts), self.generator)
+            now = seen.add(self._observe(self.envs.observations))
+            decision = policy.act(now, state, self.staging.up(self._starts), self.generator)
             state = decision.state
             actions.append(decision.actions)
             log_probs.append(decision.log_probs)
             values.append(decision.values)
-            ending = self.envs.step(decision.actions.cpu().numpy())
+            ending = self.envs.step(self.staging.down(decision.actions))
             rewards[t] = self.envs.rewards
             self._starts = np.logical_or(self.envs.terminated, self.envs.truncated, out=ends[t])
             if ending:
                 ended += ending
                 self._value_finals(policy, state, next_values[t])
         self._state = state
-        observations, starts = self._tensor(_stack(seen)), self._tensor(np.concatenate([first_starts[None], ends[:-1]]))
+        observations, starts = seen.stacked(), self.staging.up(np.concatenate([first_starts[None], ends[:-1]]))
         judged = _values(policy, values, observations, starts)
         self._chain(policy, judged, next_values, ends)
         return Rollout(
@@ -105,7 +108,7 @@ class Collector:
         """Write V of the final observations of slots that were truncated in this step into the zeros `values` (N,)."""
         cut = np.flatnonzero(self.envs.truncated & ~self.envs.terminated)
         if len(cut):
-            final = self._tensor(self._observe(self.envs.final_observations[cut]))
+            final = self.staging.up(self._observe(self.envs.final_observations[cut]))
             inside = torch.zeros(len(cut), dtype=torch.bool, device=self.device)
             values[cut] = policy.value(final, state[:, cut], inside).cpu().numpy()
 
@@ -117,16 +120,13 @@ class Collector:
         ends: NDArray[np.bool_],
     ) -> None:
         """Where an episode goes on, a step's next value is the value of the step that follows."""
-        now = self._tensor(self._observe(self.envs.observations))
-        last = policy.value(now, self._state_of(policy), self._tensor(self._starts)).cpu().numpy()
+        now = self.staging.up(self._observe(self.envs.observations))
+        last = policy.value(now, self._state_of(policy), self.staging.up(self._starts)).cpu().numpy()
         following = np.concatenate([values[1:], last[None]])
         np.copyto(next_values, following, where=~ends)
 
     def _observe(self, observations: NDArray[np.generic]) -> NDArray[np.generic]:
         return trim(observations) if self._trims else observations.copy()
-
-    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,8 @@ def _values(policy: Policy, told: Sequence[Tensor | None], observations: Tensor,
     """V (T, N) of all steps: as `act` has told it, or at once where it has not."""
     known = [values for values in told if values is not None]
     if len(known) < len(told):
-        flat = policy.value(observations.flatten(0, 1), policy.initial_state(starts.numel()), starts.flatten())
+        state = policy.initial_state(starts.numel()).to(starts.device)
+        flat = policy.value(observations.flatten(0, 1), state, starts.flatten())
         return flat.view(starts.shape).float().cpu().numpy()
     return torch.stack(known).float().cpu().numpy()
 
@@ -194,22 +195,8 @@ def trim(tokens: NDArray[np.generic]) -> NDArray[np.generic]:
     return tokens[:, :width].copy()
 
 
-def _stack(steps: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
-    """Steps (N, *) as (T, N, *); tokens of different widths are padded to the widest."""
-    if len({step.shape for step in steps}) == 1:
-        return np.stack(steps)
-    slots, _, parts = steps[0].shape
-    stacked = np.full(
-        (len(steps), slots, max(step.shape[1] for step in steps), parts), TokenObservations.padding, np.uint8
-    )
-    for row, step in zip(stacked, steps, strict=True):
-        row[:, : step.shape[1]] = step
-    return stacked
-
-
 def _widened(observations: Tensor, shapes: Sequence[Sequence[int]]) -> Tensor:
     """Tokens (T, n, K, 3) with as many columns as the widest of all have; other observations are alike already."""
     if len(set(shapes)) == 1:
         return observations
-    missing = max(shape[0] for shape in shapes) - observations.shape[2]
-    return pad(observations, (0, 0, 0, missing), value=TokenObservations.padding)
+    return widened([observations], max(shape[0] for shape in shapes))[0]

@@ -21,6 +21,7 @@ from trainer.contract.checkpoints import REQUESTED
 from trainer.engine.ahead import Ahead
 from trainer.engine.assigned import shares
 from trainer.engine.checkpoint import save_checkpoint, weights_digest
+from trainer.engine.compiled import measurer_of
 from trainer.engine.draws import SharedDraws
 from trainer.engine.logs import Logs
 from trainer.engine.monitors import Diverged, Monitors
@@ -99,7 +100,8 @@ class Training:
         module = cast("nn.Module", policy).to(self.device)
         self.policy = cast("Policy", module)
         generator = stream(self.spec.controls.seed, "minibatches")
-        self.learner = Learner(self.policy, Parameters(module), self.config, generator, self.ranks)
+        measurer = measurer_of(self.policy, self.spaces, self.spec.system, self.device)
+        self.learner = Learner(self.policy, Parameters(module), self.config, generator, self.ranks, measurer)
         if self._begin_with is not None:
             restore(self, self._begin_with)
         self.ranks.same_(module.state_dict().values())
@@ -205,7 +207,7 @@ class Training:
     def estimated(self, estimate: Estimate) -> Self:
         """Take what the update aims at."""
         arrays = (estimate.advantages, estimate.returns, self.rollout.values)
-        self.targets = Targets(*(torch.from_numpy(array).to(self.device) for array in arrays))
+        self.targets = Targets(*(self.collector.staging.up(array) for array in arrays))
         return self
 
     def study(self) -> Learner:

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainer.contract import TrainerConfig
+from trainer.engine.compiled import Measurer
 from trainer.engine.measuring import Measuring
 from trainer.engine.parameters import Parameters
 from trainer.engine.ranks import Ranks
 from trainer.engine.rollout import Rollout
 from trainer.ops.slots import Descent, Loss, Sample
 from trainer.policies.actor_critic import Policy
+from trainer.policies.transfer import sent
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,14 @@ class Learner:
         config: TrainerConfig,
         generator: torch.Generator,
         ranks: Ranks,
+        measurer: Measurer | None = None,
     ) -> None:
         self.parameters = parameters
         self.config = config
         self.generator = generator
         self.ranks = ranks
         self.optimizer_state: dict[str, Tensor] = {}
-        self._measuring = Measuring(policy)
+        self._measuring = measurer or Measuring(policy)
         self._minibatches: Iterator[Minibatch] = iter(())
         self._kls: list[Tensor] = []
         self._seen: list[Tensor] = []
@@ -169,7 +172,7 @@ class Learner:
         steps, slots = rollout.starts.shape
         whole_slots = len(rollout.state) > 0
         take, count = (_slots, slots) if whole_slots else (_steps, steps * slots)
-        order = torch.randperm(count, generator=self.generator).to(rollout.starts.device)
+        order = sent(torch.randperm(count, generator=self.generator), rollout.starts.device)
         minibatches = order.view(self.config.batch_size // self.config.minibatch_size, -1)
         share = self.ranks.share(minibatches.shape[1], "trainer.minibatch_size")
         own = minibatches[:, share.start : share.stop].flatten()

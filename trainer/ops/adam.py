@@ -32,10 +32,10 @@ class Adam(OptimizerOp):
         self.move(step.parameters, step.gradients, step.learning_rate, step.state)
 
     def move(self, parameters: "Tensor", gradients: "Tensor", learning_rate: float, state: "dict[str, Tensor]") -> None:
-        """Step these parameters in place; their moments are in `state`."""
+        """Step these parameters in place; their moments are in `state`, and on the host the number of steps."""
         if not state:
             state |= {
-                "steps": gradients.new_zeros(()),
+                "steps": gradients.new_zeros((), device="cpu"),
                 "mean": gradients.new_zeros(gradients.shape),
                 "square": gradients.new_zeros(gradients.shape),
             }

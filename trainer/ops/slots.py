@@ -126,8 +126,9 @@ class Gradients:
 class OptimizerStep:
     """For `adam_step`: all parameters (P,) as one vector, changed in place, and their gradients (P,), which stay.
 
-    `state` is the op's memory between steps, tensors by name: empty at first, saved in checkpoints. `hidden` are the
-    matrices between hidden layers, which some optimizers step unlike the rest.
+    `state` is the op's memory between steps, tensors by name: empty at first, saved in checkpoints. One without
+    dimensions is a count and stays on the host, where reading it waits for nothing. `hidden` are the matrices between
+    hidden layers, which some optimizers step unlike the rest.
     """
 
     parameters: "Tensor"

@@ -93,8 +93,8 @@ class ActorCritic(nn.Module):
         super().__init__()
         sizes = config.hidden_sizes
         shared = isinstance(spaces.observation, TokenObservations) or config.core != "none"
-        self.trunk = trunk(build_encoder(spaces.observation, sizes[0]), sizes, config.activation)
-        self.critic = None if shared else trunk(build_encoder(spaces.observation, sizes[0]), sizes, config.activation)
+        self.trunk = _trunk(spaces, config)
+        self.critic = None if shared else _trunk(spaces, config)
         self.core = build_core(config, sizes[-1])
         self.head = build_head(spaces.action, self.core.size)
         self.head_value = linear(self.core.size, 1, gain=1.0)
@@ -167,6 +167,11 @@ class ActorCritic(nn.Module):
         for module in self.modules():
             if isinstance(module, VectorEncoder):
                 module.observe(observations)
+
+
+def _trunk(spaces: Spaces, config: AgentConfig) -> nn.Sequential:
+    sizes = config.hidden_sizes
+    return trunk(build_encoder(spaces.observation, sizes[0]), sizes, config.activation, config.precision)
 
 
 @dataclass(frozen=True)

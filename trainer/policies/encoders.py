@@ -6,6 +6,7 @@ Orthogonal weights as in Engstrom et al. 2020, arXiv:2005.12729.
 from collections.abc import Sequence
 from itertools import pairwise
 from math import log1p, prod, sqrt
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from trainer.envs.interface import ObservationSpace, TokenFeature, TokenObservations, VectorObservations
 from trainer.policies.layers import Activation, perceptron
 
+Precision = Literal["float32", "bfloat16"]
 LOCATIONS = 256
 OBSERVATION_CLIP = 10.0
 # Small rows keep the first sums small. In one run each, 0.03 was ahead of 0.15 (sums of unit variance) at first and
@@ -34,6 +36,9 @@ class VectorEncoder(nn.Module):
         self.register_buffer("mean", torch.zeros(size, dtype=torch.float64))
         self.register_buffer("variance", torch.ones(size, dtype=torch.float64))
         self.register_buffer("count", torch.tensor(0.0, dtype=torch.float64))
+        # Whether `count` is above 0: to ask a GPU would make the host wait for it, at every step and minibatch.
+        self._scales = False
+        self.register_load_state_dict_post_hook(_note_whether_it_scales)
 
     def forward(self, observations: Tensor) -> Tensor:
         """The first layer's preactivation."""
@@ -42,7 +47,7 @@ class VectorEncoder(nn.Module):
     def scaled(self, observations: Tensor) -> Tensor:
         """What the first layer is given, (B, D)."""
         flat = observations.flatten(1)
-        if self.count.item() > 0:
+        if self._scales:
             flat = (flat - self.mean) / (self.variance + 1e-8).sqrt()
             flat = flat.float().clamp(-OBSERVATION_CLIP, OBSERVATION_CLIP)
         return flat
@@ -58,6 +63,11 @@ class VectorEncoder(nn.Module):
         self.variance.copy_((self.variance * self.count + variance * size + between) / total)
         self.mean.add_(shift * size / total)
         self.count.copy_(total)
+        self._scales = True
+
+
+def _note_whether_it_scales(encoder: VectorEncoder, _: object) -> None:
+    encoder._scales = encoder.count.item() > 0
 
 
 class TokenEncoder(nn.Module):
@@ -135,12 +145,34 @@ class VectorTrunk(nn.Sequential):
         self.scaled = encoder.scaled
 
     def forward(self, input: Tensor) -> Tensor:
-        """Features (B, H) of observations (B, *)."""
+        """Features (B, H) of observations (B, *); a compiler is given the layers as they are, and joins them itself."""
+        if torch.compiler.is_compiling():
+            return super().forward(input)
         return perceptron(self.scaled(input), self.layers, self.activation)
 
 
-def trunk(encoder: VectorEncoder | TokenEncoder, sizes: Sequence[int], activation: Activation) -> nn.Sequential:
+class MixedTrunk(nn.Sequential):
+    """A trunk that multiplies in bfloat16; its parameters, their gradients and its features are float32.
+
+    Mixed precision (Micikevicius et al. 2018, arXiv:1710.03740) by torch's autocast. The range of bfloat16 is that of
+    float32, so no loss has to be scaled.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Features (B, H) of observations (B, *)."""
+        with torch.autocast(input.device.type, torch.bfloat16):
+            return super().forward(input).float()
+
+
+def trunk(
+    encoder: VectorEncoder | TokenEncoder,
+    sizes: Sequence[int],
+    activation: Activation,
+    precision: Precision = "float32",
+) -> nn.Sequential:
     """The encoder and the hidden layers behind it, each followed by the activation."""
+    if precision == "bfloat16":
+        return MixedTrunk(*_alternating(encoder, sizes, activation))
     if isinstance(encoder, VectorEncoder):
         return VectorTrunk(encoder, sizes, activation)
     return nn.Sequential(*_alternating(encoder, sizes, activation))

@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 
 from trainer.envs.interface import ActionSpace, DiscreteActions
 from trainer.policies.encoders import linear
+from trainer.policies.transfer import sent
 
 
 class ActionHead(Protocol):
@@ -47,7 +48,7 @@ class CategoricalHead(nn.Module):
 
     def sample(self, parameters_of: Tensor, generator: Generator) -> Tensor:
         """By the Gumbel-max trick: `argmax(log p - log(-log u))`."""
-        uniform = torch.rand(parameters_of.shape, generator=generator).to(parameters_of.device)
+        uniform = sent(torch.rand(parameters_of.shape, generator=generator), parameters_of.device)
         return (parameters_of - (-uniform.log()).log()).argmax(-1)
 
     def mode(self, parameters_of: Tensor) -> Tensor:
@@ -79,7 +80,7 @@ class GaussianHead(nn.Module):
     def sample(self, parameters_of: Tensor, generator: Generator) -> Tensor:
         """`mean + std * noise`; the environment clips it to its bounds."""
         mean, log_std = parameters_of.chunk(2, -1)
-        return mean + log_std.exp() * torch.randn(mean.shape, generator=generator).to(mean.device)
+        return mean + log_std.exp() * sent(torch.randn(mean.shape, generator=generator), mean.device)
 
     def mode(self, parameters_of: Tensor) -> Tensor:
         """The mean."""

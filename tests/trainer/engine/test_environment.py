@@ -28,7 +28,7 @@ def test_the_environment_has_versions_machine_and_device():
     assert found.python == ".".join(map(str, sys.version_info[:3]))
     assert found.torch is not None
     assert found.torch.startswith(found.packages["torch"].partition("+")[0])
-    assert (found.device, found.machine) == ("cpu", "x86_64")
+    assert (found.device, found.machine, found.cublas_workspace) == ("cpu", "x86_64", None)
     assert found.memory_bytes is not None
     assert found.memory_bytes > 2**28
 
@@ -60,7 +60,9 @@ def test_the_fingerprint_changes_with_what_can_change_a_result_and_with_nothing_
     assert found.with_fingerprint("sha256:b").fingerprint != found.fingerprint
     one, two = (found.model_copy(update={"device": f"cuda:{number}", "gpu": "g"}) for number in (0, 1))
     assert one.with_fingerprint(None).fingerprint == two.with_fingerprint(None).fingerprint
-    assert two.model_copy(update={"gpu": "h"}).with_fingerprint(None) != two.with_fingerprint(None)
+    for change in ({"gpu": "h"}, {"cublas_workspace": ":16:8"}):
+        other = two.model_copy(update=change).with_fingerprint(None)
+        assert other.fingerprint != two.with_fingerprint(None).fingerprint
 
 
 def test_only_the_variables_that_are_named_are_recorded(monkeypatch):

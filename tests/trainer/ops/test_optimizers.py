@@ -112,3 +112,15 @@ def test_gradients_longer_than_the_norm_are_scaled_to_it_and_others_left(gradien
     norm = GlobalNorm()(Gradients(given_ones, max_norm=1.0))
     torch.testing.assert_close(given_ones, torch.tensor(clipped), rtol=1e-5, atol=1e-6)
     assert norm.item() == pytest.approx(sqrt(sum(value**2 for value in gradients)))
+
+
+@pytest.mark.parametrize("op", ALL, ids=lambda op: op.name)
+def test_counts_stay_on_the_host_and_all_else_is_where_the_parameters_are(op):
+    gradients, state = torch.ones(4, device="meta"), {}
+    hidden = (Matrix(0, 2, 2),)
+    for _ in range(2):
+        op(OptimizerStep(torch.ones(4, device="meta"), gradients, 0.1, hidden, state))
+    assert state
+    assert {name: value.device.type for name, value in state.items()} == {
+        name: "meta" if value.ndim else "cpu" for name, value in state.items()
+    }

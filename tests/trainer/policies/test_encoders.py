@@ -85,3 +85,16 @@ def test_far_outliers_are_clipped_after_scaling():
     torch.nn.init.ones_(encoder.layer.weight)
     encoder.observe(torch.tensor([[0.0], [2.0]]))
     assert encoder(torch.tensor([[1e6]])).item() == pytest.approx(10.0)
+
+
+def test_vectors_are_scaled_from_the_first_batch_on_and_alike_after_loading():
+    torch.manual_seed(0)
+    learned, loaded = (VectorEncoder(VectorObservations((3,)), width=2) for _ in range(2))
+    seen = 5 + 2 * torch.randn(100, 3)
+    assert torch.equal(learned.scaled(seen), seen)
+    learned.observe(seen)
+    assert learned.scaled(seen).mean().abs() < 0.01
+    loaded.load_state_dict(learned.state_dict())
+    assert torch.equal(loaded.scaled(seen), learned.scaled(seen))
+    loaded.load_state_dict(VectorEncoder(VectorObservations((3,)), width=2).state_dict())
+    assert torch.equal(loaded.scaled(seen), seen)
