@@ -14,6 +14,8 @@ from trainer.ops.slots import OptimizerStep
 if TYPE_CHECKING:
     from torch import Tensor
 
+LEAST = 1e-36
+
 
 class Adam(OptimizerOp):
     """Steps of the size of the learning rate, in the direction of the mean gradient over its root mean square.
@@ -43,5 +45,6 @@ class Adam(OptimizerOp):
         steps = int(state["steps"])
         state["mean"].lerp_(gradients, 1 - self.beta1)
         state["square"].mul_(self.beta2).addcmul_(gradients, gradients, value=1 - self.beta2)
-        root = state["square"].sqrt().div_(sqrt(1 - self.beta2**steps)).add_(self.eps)
+        # On a CPU the roots of zeros, of which embeddings have many, take thrice as long; beside eps this one is none.
+        root = state["square"].clamp_min(LEAST).sqrt_().div_(sqrt(1 - self.beta2**steps)).add_(self.eps)
         parameters.addcdiv_(state["mean"], root, value=-learning_rate / (1 - self.beta1**steps))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from trainer.envs.interface import ObservationSpace, TokenFeature, TokenObservations, VectorObservations
 from trainer.policies.layers import Activation, perceptron
+from trainer.policies.pooling import Pooled
 
 Precision = Literal["float32", "bfloat16"]
 LOCATIONS = 256
@@ -100,6 +101,8 @@ class TokenEncoder(nn.Module):
         first = self.first_row.index_select(0, meaning).view_as(location)
         rows = first.add_(location.int().mul_(first > 0))
         weights = self.weight.index_select(0, meaning).view_as(location)
+        if torch.is_grad_enabled() and rows.device.type == "cpu" and not torch.compiler.is_compiling():
+            return Pooled.apply(self.embedding.weight, rows, weights) + self.bias
         return self.embedding(rows, per_sample_weights=weights) + self.bias
 
 
