@@ -167,7 +167,7 @@ class Training:
         """Take the rollout to learn from."""
         self._draws.close()
         self.rollout = gathered(rollout, self.ranks, self.envs.num_agents)
-        self.ended = [TaskEnd(end.task, float(end.returns.mean()), end.length) for end in self.rollout.ended]
+        self.ended = [TaskEnd(end.task, end.mean_return, end.length) for end in self.rollout.ended]
         self.recent.extend(self.ended)
         return self
 

@@ -41,13 +41,14 @@ class CartPoles:
         self._observations = arrays.observations.reshape(rows, 2, 2).transpose(2, 1, 0)
         self.state = np.zeros((2, 2, rows))
         self._places, self._speeds = self.state
+        self._rows = self.state.transpose(2, 1, 0)
         self._limits = np.repeat([[_FARTHEST], [_STEEPEST]], rows, axis=1)
         self._steps = np.zeros(rows, np.int64)
 
     def reset(self, row: int, seed: int) -> None:
         """Begin the episode of this seed."""
         first = np.random.Generator(np.random.PCG64(seed)).uniform(-_FIRST_STATES, _FIRST_STATES, 4)
-        self.state[:, :, row] = first.reshape(2, 2).T
+        self._rows[row] = first.reshape(2, 2)
         self._arrays.observations[row] = first
         self._steps[row] = 0
 

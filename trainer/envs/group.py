@@ -85,7 +85,7 @@ class EnvGroup:
             self._batch.reset(row, seed)
         if self._batch is None or task or record:
             self._alone(row, task).reset(seed, record)
-        else:
+        elif self._own:
             self._close(row)
         self._played[row] = task
 

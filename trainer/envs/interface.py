@@ -141,6 +141,11 @@ class EpisodeEnd:
     replay: str | None = None
     task: Task = field(default_factory=dict[str, Any])
 
+    @property
+    def mean_return(self) -> float:
+        """Over the agents."""
+        return float(np.add.reduce(self.returns)) / len(self.returns)
+
 
 class Env(Protocol):
     """One environment of A agents that works in place on the `StepArrays` that it was made with; no autoreset."""

@@ -15,6 +15,9 @@ from trainer.policies.encoders import VectorEncoder, VectorTrunk, build_encoder,
 from trainer.policies.heads import CategoricalHead, build_head
 from trainer.policies.quick import QuickActor
 
+# A whole rollout's activations would leave the cache, and their memory be fetched from the system each time.
+ROWS_AT_ONCE = 2048
+
 
 def interface_of(spaces: Spaces) -> str:
     """What a policy's weights depend on: how observations are read and actions written, not how many agents there are.
@@ -147,7 +150,8 @@ class ActorCritic(nn.Module):
     def value(self, observations: Tensor, state: Tensor, starts: Tensor) -> Tensor:
         """Values (N,) of N observations."""
         if self._apart:
-            return self.head_value(self._apart[-1](observations)).squeeze(-1)
+            critic, parts = self._apart[-1], observations.split(ROWS_AT_ONCE)
+            return torch.cat([self.head_value(critic(part)) for part in parts]).squeeze(-1)
         return self(observations.unsqueeze(0), state, starts.unsqueeze(0)).values[0]
 
     def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:

@@ -13,11 +13,13 @@ from trainer.policies.encoders import VectorTrunk
 from trainer.policies.layers import Activation
 
 Floats = NDArray[np.float32]
-_ONE = np.array(1, np.float32)
+# What a layer gives for more rows leaves the cache before it is used again.
+ROWS_AT_ONCE = 1024
+_ONE, _ONES = np.array(1, np.float32), np.ones(ROWS_AT_ONCE, np.float32)
 
 
 class Network:
-    """Computed where its parameters lie, in memory that is used again for as many rows."""
+    """Computed where its parameters lie, some rows at once, in memory that is used again."""
 
     def __init__(self, trunk: VectorTrunk, last: nn.Linear) -> None:
         self._trunk = trunk
@@ -25,44 +27,56 @@ class Network:
         self._parameters = [part for layer in layers for part in (layer.weight, layer.bias)]
         self._sizes = [layer.in_features for layer in layers]
         self._values, self._gradients = _Views(), _Views()
+        self._rows = 0
+        self._parts: list[slice] = []
         self._given: list[Floats] = []
-        self._changes: list[Floats] = []
-        self._slopes: list[Floats] = []
-        self._ones: Floats = np.empty(0, np.float32)
+        self._changes = [_room(ROWS_AT_ONCE, size) for size in self._sizes[1:]]
+        self._slopes = [_room(ROWS_AT_ONCE, size) for size in self._sizes[1:]]
 
     def __call__(self, observations: Tensor) -> Floats:
         """What the last layer gives for observations (B, *): (H, B), a row for each output, new each time."""
-        values, activation = self._values(self._parameters), self._trunk.activation
         seen = self._trunk.scaled(observations).numpy()
-        self._make_room(len(seen))
+        if len(seen) != self._rows:
+            self._rows = len(seen)
+            self._parts = [slice(start, start + ROWS_AT_ONCE) for start in range(0, self._rows, ROWS_AT_ONCE)]
+            self._given = [seen, *(_room(self._rows, size) for size in self._sizes[1:])]
         self._given[0] = seen
+        values = self._values(self._parameters)
+        found = [self._forward(values, rows) for rows in self._parts]
+        return found[0] if len(found) == 1 else np.concatenate(found, 1)
+
+    def _forward(self, values: list[Floats], rows: slice) -> Floats:
+        given = self._given[0][rows]
         for place in range(len(self._changes)):
-            sums = np.dot(self._given[place], values[2 * place].T, out=self._given[place + 1])
-            sums += values[2 * place + 1]
-            _activate(sums, activation)
-        sums = self._given[-1].dot(values[-2].T)
+            given = np.dot(given, values[2 * place].T, out=self._given[place + 1][rows])
+            given += values[2 * place + 1]
+            _activate(given, self._trunk.activation)
+        sums = given.dot(values[-2].T)
         sums += values[-1]
         return np.ascontiguousarray(sums.T)
 
     def differentiate(self, slope: Floats) -> None:
-        """Put the gradient into `grad` of all layers, from that by what the last call gave, (H, B)."""
+        """Add the gradient to `grad` of all layers, from that by what the last call gave, (H, B)."""
         values = self._values(self._parameters)
         gradients = self._gradients([parameter.grad for parameter in self._parameters])
-        np.dot(slope, self._given[-1], out=gradients[-2])
-        np.dot(slope, self._ones, out=gradients[-1])
+        for rows in self._parts:
+            self._backward(values, gradients, slope[:, rows], rows)
+
+    def _backward(self, values: list[Floats], gradients: list[Floats], slope: Floats, rows: slice) -> None:
+        count = slope.shape[1]
+        ones = _ONES[:count]
+        gradients[-2] += slope.dot(self._given[-1][rows])
+        gradients[-1] += slope.dot(ones)
         change = slope.T
         for place in reversed(range(len(self._changes))):
-            change = np.dot(change, values[2 * place + 2], out=self._changes[place])
-            change *= _slope_of(self._given[place + 1], self._trunk.activation, into=self._slopes[place])
-            np.dot(change.T, self._given[place], out=gradients[2 * place])
-            np.dot(self._ones, change, out=gradients[2 * place + 1])
+            change = np.dot(change, values[2 * place + 2], out=self._changes[place][:count])
+            change *= _slope_of(self._given[place + 1][rows], self._trunk.activation, into=self._slopes[place][:count])
+            gradients[2 * place] += change.T.dot(self._given[place][rows])
+            gradients[2 * place + 1] += ones.dot(change)
 
-    def _make_room(self, rows: int) -> None:
-        if len(self._ones) != rows or not self._given:
-            self._ones = np.ones(rows, np.float32)
-            kinds = ([np.empty((rows, size), np.float32) for size in self._sizes[1:]] for _ in range(3))
-            given, self._changes, self._slopes = kinds
-            self._given = [self._ones, *given]
+
+def _room(rows: int, size: int) -> Floats:
+    return np.empty((rows, size), np.float32)
 
 
 class _Views:

@@ -10,6 +10,7 @@ from trainer.engine.parameters import Parameters
 from trainer.envs.interface import DiscreteActions, Spaces, VectorObservations
 from trainer.policies.actor_critic import ActorCritic
 from trainer.policies.closed_form import Measures
+from trainer.policies.network import ROWS_AT_ONCE
 
 SPACES = Spaces(VectorObservations((2, 3)), DiscreteActions(4), num_agents=1)
 ROWS = 7
@@ -22,7 +23,7 @@ class Subclass(ActorCritic):
 class Minibatches:
     """A policy, and the same few rows each time."""
 
-    def __init__(self, kind: type[ActorCritic], activation: str = "tanh", fixed: str = "") -> None:
+    def __init__(self, kind: type[ActorCritic], activation: str = "tanh", fixed: str = "", rows: int = ROWS) -> None:
         torch.manual_seed(0)
         self.policy = kind(SPACES, AgentConfig(hidden_sizes=(8, 40, 6), activation=activation))
         torch.nn.init.normal_(self.policy.head.layer.weight)
@@ -31,10 +32,10 @@ class Minibatches:
             parameter.requires_grad = name != fixed
         self.parameters = Parameters(self.policy)
         self.measuring = Measuring(self.policy)
-        self.observations, self.actions = torch.randn(1, ROWS, 2, 3), torch.randint(4, (1, ROWS))
+        self.rows, self.observations, self.actions = rows, torch.randn(1, rows, 2, 3), torch.randint(4, (1, rows))
 
     def measured(self) -> Measures:
-        state, starts = self.policy.initial_state(ROWS), torch.zeros(1, ROWS, dtype=torch.bool)
+        state, starts = self.policy.initial_state(self.rows), torch.zeros(1, self.rows, dtype=torch.bool)
         return self.measuring.measure(self.observations, state, starts, self.actions)
 
     def gradient(self, loss) -> Tensor:
@@ -44,7 +45,7 @@ class Minibatches:
 
 
 def everything(measured: Measures) -> Tensor:
-    weights = torch.linspace(-1, 2, ROWS)
+    weights = torch.linspace(-1, 2, len(measured.values))
     squares = (measured.values - weights).square()
     return (weights * measured.log_probs.exp()).sum() + squares.sum() - (weights * measured.entropy).square().sum()
 
@@ -72,6 +73,12 @@ def test_the_gradient_in_closed_form_is_that_of_autograd(loss, activation):
     found = by_autograd.gradient(loss)
     assert found.abs().max() > 0.01
     torch.testing.assert_close(closed.gradient(loss), found)
+
+
+@pytest.mark.parametrize("rows", [ROWS_AT_ONCE, 2 * ROWS_AT_ONCE + 3])
+def test_more_rows_than_are_computed_at_once_have_the_same_gradient(rows):
+    closed, by_autograd = Minibatches(ActorCritic, rows=rows), Minibatches(Subclass, rows=rows)
+    torch.testing.assert_close(closed.gradient(everything), by_autograd.gradient(everything), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", [ActorCritic, Subclass])
