@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
+from benchmarks.environments import SB3 as PEER
 from benchmarks.gpu_ours import WAYS
 from benchmarks.peer_ours import STEPS
-from benchmarks.peers import SB3, environment
+from benchmarks.peers import BASE as SB3
 from benchmarks.results import NotMeasured, table
 from benchmarks.spread import Spread
 from benchmarks.turns import Contender
@@ -39,7 +40,7 @@ def gpu() -> str:
     """The speed at each size, then what a step's observations take to reach the GPU."""
     if not torch.cuda.is_available():
         return NO_GPU
-    python = environment()
+    python = PEER.python()
     sees = "import torch; raise SystemExit(not torch.cuda.is_available())"
     if subprocess.run([python, "-c", sees], check=False).returncode:
         return NO_GPU_FOR_PEER
