@@ -4,6 +4,7 @@ The system is that of Barto, Sutton & Anderson, "Neuronlike adaptive elements th
 problems", 1983. Each formula keeps Gymnasium's order of operations, because another order rounds differently.
 """
 
+from collections.abc import Sequence
 from math import pi
 
 import numpy as np
@@ -45,12 +46,13 @@ class CartPoles:
         self._limits = np.repeat([[_FARTHEST], [_STEEPEST]], rows, axis=1)
         self._steps = np.zeros(rows, np.int64)
 
-    def reset(self, row: int, seed: int) -> None:
-        """Begin the episode of this seed."""
-        first = np.random.Generator(np.random.PCG64(seed)).uniform(-_FIRST_STATES, _FIRST_STATES, 4)
-        self._rows[row] = first.reshape(2, 2)
-        self._arrays.observations[row] = first
-        self._steps[row] = 0
+    def reset(self, rows: NDArray[np.intp], seeds: Sequence[int]) -> None:
+        """Begin the episodes of these seeds."""
+        drawn = np.array([np.random.Generator(np.random.PCG64(seed)).random(4) for seed in seeds])
+        first = 2 * _FIRST_STATES * drawn - _FIRST_STATES
+        self._rows[rows] = first.reshape(-1, 2, 2)
+        self._arrays.observations[rows] = first
+        self._steps[rows] = 0
 
     def step(self) -> None:
         """Push every cart, and let time pass."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainer.contract.environment import EnvConfig
 from trainer.envs.arrays import StepArrays
@@ -45,7 +46,7 @@ class EnvGroup:
         self._arrays.rewards[:] = 0
         self._arrays.terminated[:] = False
         self._arrays.truncated[:] = False
-        self._begin(range(len(self._envs)))
+        self._begin(np.arange(len(self._envs)))
 
     def assign(self, tasks: Mapping[int, Task]) -> None:
         """Play these tasks, by environment, from the next episode on; the present episodes go on as they are."""
@@ -65,29 +66,27 @@ class EnvGroup:
                 raise
         self._returns += self._rewards
         self._lengths += 1
-        over = (self._arrays.terminated | self._arrays.truncated)[:: self._agents]
-        return self._end(over.nonzero()[0].tolist()) if over.any() else []
+        over = self._arrays.terminated | self._arrays.truncated
+        return self._end(over) if over.any() else []
 
     def close(self) -> None:
         """Close every environment; safe to call twice."""
         for env in self._own.values():
             env.close()
 
-    def _begin(self, rows: Sequence[int]) -> None:
+    def _begin(self, rows: NDArray[np.intp]) -> None:
         self._returns[rows] = 0
         self._lengths[rows] = 0
-        for row in rows:
-            self._begin_one(row, int(self._seeds[row].integers(_LARGEST_SEED)))
-
-    def _begin_one(self, row: int, seed: int) -> None:
-        task, record = self._assigned[row], self._envs[row] in self._replays
+        seeds = [int(self._seeds[row].integers(_LARGEST_SEED)) for row in rows]
         if self._batch is not None:
-            self._batch.reset(row, seed)
-        if self._batch is None or task or record:
-            self._alone(row, task).reset(seed, record)
-        elif self._own:
-            self._close(row)
-        self._played[row] = task
+            self._batch.reset(rows, seeds)
+        for row, seed in zip(rows.tolist(), seeds, strict=True):
+            task, record = self._assigned[row], self._envs[row] in self._replays
+            if self._batch is None or task or record:
+                self._alone(row, task).reset(seed, record)
+            else:
+                self._close(row)
+            self._played[row] = task
 
     def _alone(self, row: int, task: Task) -> Env:
         """The row's own environment, which plays its task."""
@@ -100,23 +99,24 @@ class EnvGroup:
         if row in self._own:
             self._own.pop(row).close()
 
-    def _end(self, rows: Sequence[int]) -> list[EpisodeEnd]:
-        """What ended in these rows; the next episode of each begins."""
-        for arrays in (self._rows[row] for row in rows):
-            arrays.final_observations[:] = arrays.observations
-        ends = [self._end_of(row) for row in rows]
+    def _end(self, over: NDArray[np.bool_]) -> list[EpisodeEnd]:
+        """What ended, where it is over in these slots; the next episode of each begins."""
+        self._arrays.final_observations[over] = self._arrays.observations[over]
+        rows = over[:: self._agents].nonzero()[0]
+        told = zip(rows.tolist(), self._returns[rows], self._lengths[rows].tolist(), strict=True)
+        ends = [self._told(*each) for each in told]
         self._begin(rows)
         return ends
 
-    def _end_of(self, row: int) -> EpisodeEnd:
+    def _told(self, row: int, returns: NDArray[np.float64], length: int) -> EpisodeEnd:
         index, env = self._envs[row], self._own.get(row)
         replay = self._replays.pop(index, None)
         if env is not None and replay is not None:
             env.save_replay(replay)
         return EpisodeEnd(
             env=index,
-            returns=self._returns[row].copy(),
-            length=int(self._lengths[row]),
+            returns=returns,
+            length=length,
             stats={} if env is None else env.stats(),
             replay=None if replay is None else str(replay),
             task=self._played[row],

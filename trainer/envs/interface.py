@@ -1,5 +1,6 @@
 """What every environment shows of itself: spaces, ends of episodes and protocols; never an implementation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -177,8 +178,8 @@ class EnvBatch(Protocol):
     Each does, bit by bit, what an `Env` of the same config does. They count nothing and record nothing.
     """
 
-    def reset(self, row: int, seed: int) -> None:
-        """Begin the episode of this seed and write its first observation; leaves rewards and ends as they are."""
+    def reset(self, rows: NDArray[np.intp], seeds: Sequence[int]) -> None:
+        """Begin the episodes of these seeds and write their first observations; leaves rewards and ends as they are."""
         ...
 
     def step(self) -> None:

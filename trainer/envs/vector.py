@@ -21,6 +21,8 @@ from trainer.envs.worker import Worker, WorkerPlan
 from trainer.ops.slots import Task
 from trainer.plain.refusal import Refused
 
+_STEP = Step()
+
 
 class _Side(Protocol):
     """Where some of the environments live: here or in a worker."""
@@ -133,7 +135,7 @@ class VectorEnv:
             raise RuntimeError("the environments have no episode yet; call reset before the first step")
         self._require_idle()
         _copy(actions, self._actions, self.action_space)
-        self._send([Step()] * len(self._sides))
+        self._send([_STEP] * len(self._sides))
 
     def receive(self) -> list[EpisodeEnd]:
         """Step this process's share and wait for the others; the arrays then hold the outcome of what `send` began."""

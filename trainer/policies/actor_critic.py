@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
@@ -38,8 +38,7 @@ class Judgement:
     state: Tensor
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """Actions (N, ...) with their log-probabilities (N,), the core's new state, and values (N,).
 
     No values: without memory `value` gives those of many steps at once, which then costs less.
@@ -114,7 +113,7 @@ class ActorCritic(nn.Module):
         self, observations: Tensor, state: Tensor, starts: Tensor, generator: Generator, *, greedy: bool = False
     ) -> Decision:
         """Choose an action for each of N observations (N, *)."""
-        if self._quick and observations.device.type == "cpu":
+        if self._quick:
             return Decision(*self._quick(observations, generator, greedy), state)
         return self._judged(observations, state, starts, generator, greedy)
 
@@ -130,12 +129,16 @@ class ActorCritic(nn.Module):
     @cached_property
     def closed_form(self) -> ClosedForm | None:
         """Measures and differentiates without autograd; none off a CPU, for other networks, with a fixed parameter."""
-        learns = all(each.requires_grad and each.device.type == "cpu" for each in self.parameters())
-        return ClosedForm(*self._apart, self.head_value) if self._apart and learns else None
+        learns = all(parameter.requires_grad for parameter in self.parameters())
+        return ClosedForm(*self._apart, self.head_value) if self._apart and self._on_cpu() and learns else None
 
     @cached_property
     def _quick(self) -> QuickActor | None:
-        return QuickActor(*self._apart[:2]) if self._apart else None
+        """Acts in numpy; none off a CPU, or for other networks."""
+        return QuickActor(*self._apart[:2]) if self._apart and self._on_cpu() else None
+
+    def _on_cpu(self) -> bool:
+        return all(parameter.device.type == "cpu" for parameter in self.parameters())
 
     @cached_property
     def _apart(self) -> tuple[VectorTrunk, CategoricalHead, VectorTrunk] | None:
