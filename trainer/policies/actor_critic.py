@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Generator, Tensor, nn
@@ -38,7 +38,8 @@ class Judgement:
     state: Tensor
 
 
-class Decision(NamedTuple):
+@dataclass(frozen=True)
+class Decision:
     """Actions (N, ...) with their log-probabilities (N,), the core's new state, and values (N,).
 
     No values: without memory `value` gives those of many steps at once, which then costs less.
