@@ -103,20 +103,19 @@ class EnvGroup:
         """What ended, where it is over in these slots; the next episode of each begins."""
         self._arrays.final_observations[over] = self._arrays.observations[over]
         rows = over[:: self._agents].nonzero()[0]
-        told = zip(rows.tolist(), self._returns[rows], self._lengths[rows].tolist(), strict=True)
-        ends = [self._told(*each) for each in told]
+        ends = [self._told(row) for row in rows.tolist()]
         self._begin(rows)
         return ends
 
-    def _told(self, row: int, returns: NDArray[np.float64], length: int) -> EpisodeEnd:
+    def _told(self, row: int) -> EpisodeEnd:
         index, env = self._envs[row], self._own.get(row)
         replay = self._replays.pop(index, None)
         if env is not None and replay is not None:
             env.save_replay(replay)
         return EpisodeEnd(
             env=index,
-            returns=returns,
-            length=length,
+            returns=self._returns[row].copy(),
+            length=int(self._lengths[row]),
             stats={} if env is None else env.stats(),
             replay=None if replay is None else str(replay),
             task=self._played[row],
