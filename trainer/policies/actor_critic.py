@@ -13,10 +13,8 @@ from trainer.policies.closed_form import ClosedForm
 from trainer.policies.cores import build_core
 from trainer.policies.encoders import VectorEncoder, VectorTrunk, build_encoder, linear, trunk
 from trainer.policies.heads import CategoricalHead, build_head
+from trainer.policies.network import ROWS_AT_ONCE
 from trainer.policies.quick import QuickActor
-
-# A whole rollout's activations would leave the cache, and their memory be fetched from the system each time.
-ROWS_AT_ONCE = 2048
 
 
 def interface_of(spaces: Spaces) -> str:

@@ -1,7 +1,4 @@
-"""Acting on a CPU in numpy, whose calls cost a quarter of torch's; it never learns and holds no weight of its own.
-
-For a few rows of observations a small network is all calls and no arithmetic.
-"""
+"""Acting on a CPU in numpy; it never learns and holds no weight of its own."""
 
 import numpy as np
 import torch
