@@ -108,10 +108,6 @@ def test_setting_values_to_what_they_are_changes_nothing(spec):
             {"system": {"device": "cpu", "compile": "reduce-overhead"}},
             "records CUDA graphs, and device = 'cpu' has none; use compile = 'default', or device = 'auto'",
         ),
-        (
-            {"system": {"compile": "reduce-overhead"}, "trainer": {"overlap": True}},
-            "trainer.overlap: nothing else may use the GPU while system.compile = 'reduce-overhead' records",
-        ),
     ],
 )
 def test_bad_input_is_refused_with_path_value_and_what_is_allowed(change, message):

@@ -152,11 +152,6 @@ class TrainAndEvalSpec(ExperimentSpec):
                 "trainer.overlap: only the declared rollout can be collected while an update is learned; "
                 "train.rollout is overridden, so leave overlap off"
             )
-        if self.trainer.overlap and self.system.compile == "reduce-overhead":
-            raise ValueError(
-                "trainer.overlap: nothing else may use the GPU while system.compile = 'reduce-overhead' records its "
-                "CUDA graphs; leave overlap off, or use compile = 'default'"
-            )
         for path, choice in self.overrides.items():
             _refuse_other_tasks(path, replacement_of(path, choice), trained)
         if self.agent.core != "none" and self.trainer.minibatch_size % self.trainer.rollout_length:

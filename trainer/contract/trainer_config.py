@@ -117,11 +117,11 @@ class TrainerConfig(FrozenModel):
     num_workers: int = Field(
         default=1,
         ge=1,
-        description="Processes that step them, the trainer's own too (with overlap it learns); no effect on results.",
+        description="Processes that step them: its own and others, with overlap others only; no effect on results.",
     )
     overlap: bool = Field(
         default=False,
-        description="Whether the next rollout is collected while an update is learned, by the policy from before it.",
+        description="Whether other processes collect while an update is learned, by the policy from before it.",
     )
     normalize_observations: bool = Field(default=False, description="Whether vector observations get mean 0 and std 1.")
     normalize_rewards: bool = Field(

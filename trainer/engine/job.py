@@ -1,17 +1,21 @@
 """The stages as jobs: what a whole stage is given, and what becomes of its result; never how it goes on inside."""
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainer.contract import Manifest, Refused, RunDirectory, SimulationResult, TrainAndEvalSpec, TrainerConfig
+import torch
+
+from trainer.contract import Manifest, Refused, RunDirectory, SimulationResult, TrainAndEvalSpec
+from trainer.engine.apart import CollectorApart, CollectorPlan
 from trainer.engine.beginning import beginning_of
 from trainer.engine.checkpoint import adopt_checkpoint, load_final_checkpoint
 from trainer.engine.evaluation import Tally, evaluate
 from trainer.engine.ranks import Ranks
-from trainer.engine.seeding import make_repeatable
+from trainer.engine.rollout import Collector
+from trainer.engine.seeding import make_repeatable, stream
 from trainer.engine.training import Training
 from trainer.engine.witness import Trained, Witness
 from trainer.envs.interface import Spaces
@@ -38,9 +42,9 @@ class TrainJob:
         share = _share(self.spec, ranks)
         beginning = ranks.from_first(lambda: beginning_of(self.run, self.spec, self.witness.reporter.log))
         device = ranks.place(make_repeatable(self.spec.controls, self.spec.system))
-        envs = _environments(config, len(share), max(1, config.num_workers // ranks.count))
-        self.stack.enter_context(envs)
-        return Training(self.spec, self.witness, envs, device, self.stack, ranks, beginning)
+        collector = _collector(self.spec, len(share), max(1, config.num_workers // ranks.count), device)
+        self.stack.enter_context(closing(collector))
+        return Training(self.spec, self.witness, collector, device, self.stack, ranks, beginning)
 
     def trained(self, left: Trained | str | Path | Mapping[str, Any]) -> Trained:
         """What training left, or a checkpoint from elsewhere as this run's own."""
@@ -51,13 +55,14 @@ class TrainJob:
         return Trained(digest, checkpoint, {})
 
 
-def _environments(config: TrainerConfig, num_envs: int, processes: int) -> VectorEnv:
-    """Stepped by this many processes, this one among them.
-
-    With overlap this one learns while the others step: MettaGrid holds Python's lock, which the epochs need.
-    """
-    apart = config.overlap and processes > 1
-    return VectorEnv(config.curriculum.env, num_envs, processes - 1 if apart else processes, apart=apart)
+def _collector(
+    spec: TrainAndEvalSpec, num_envs: int, num_workers: int, device: torch.device
+) -> Collector | CollectorApart:
+    """Collects in this many processes: this one among them, or with overlap all apart from it."""
+    env, chance = spec.trainer.curriculum.env, stream(spec.controls.seed, "policy")
+    if spec.trainer.overlap:
+        return CollectorApart(CollectorPlan(spec.controls, spec.system, env, num_envs, num_workers), chance, device)
+    return Collector(VectorEnv(env, num_envs, num_workers), chance, device)
 
 
 def _share(spec: TrainAndEvalSpec, ranks: Ranks) -> range:

@@ -6,6 +6,7 @@ Legend: T steps, N slots (agents over all environments), * the shape of an obser
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from trainer.engine.ranks import Ranks
 from trainer.engine.staging import Staging, staging_for, widened
 from trainer.envs.interface import EpisodeEnd, TokenObservations
 from trainer.envs.vector import VectorEnv
+from trainer.ops.slots import Task
 from trainer.policies.actor_critic import Policy
 
 
@@ -39,6 +41,28 @@ class Rollout:
     ended: tuple[EpisodeEnd, ...] = ()  # the episodes that ended, oldest first
 
 
+class Collecting(Protocol):
+    """Runs policies in environments, wherever these are; all of a policy's chance comes from `generator`."""
+
+    generator: torch.Generator
+
+    def assign(self, tasks: Sequence[Task]) -> None:
+        """Let each environment play its task from its next episode on; raises `Refused` where one cannot be played."""
+        ...
+
+    def restart(self, seeds: Sequence[int]) -> None:
+        """Begin a new episode in every environment, from these seeds, and forget what the policy remembered."""
+        ...
+
+    def collect(self, policy: Policy, steps: int) -> Rollout:
+        """Act for `steps` steps in every environment."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the environments; safe to call twice."""
+        ...
+
+
 class Collector:
     """Runs the policy in the environments, one rollout after the other, each going on where the last one ended."""
 
@@ -52,6 +76,10 @@ class Collector:
         self._trims = isinstance(envs.observation_space, TokenObservations)
         self._starts = np.ones(envs.num_slots, np.bool_)
         self._state: Tensor | None = None
+
+    def assign(self, tasks: Sequence[Task]) -> None:
+        """Let each environment play its task from its next episode on; raises `Refused` where one cannot be played."""
+        self.envs.assign(tasks)
 
     def restart(self, seeds: Sequence[int]) -> None:
         """Begin a new episode in every environment, from these seeds, and forget what the policy remembered."""
@@ -99,6 +127,10 @@ class Collector:
             ended=tuple(ended),
         )
 
+    def close(self) -> None:
+        """Let go of the environments; safe to call twice."""
+        self.envs.close()
+
     def _state_of(self, policy: Policy) -> Tensor:
         if self._state is None:
             self._state = policy.initial_state(self.envs.num_slots).to(self.device)
@@ -133,7 +165,7 @@ class Collector:
 class Collection:
     """For `rollout`: who acts, where, and for how many steps."""
 
-    collector: Collector
+    collector: Collecting
     policy: Policy
     steps: int
 

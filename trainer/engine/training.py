@@ -18,7 +18,7 @@ from torch import nn
 
 from trainer.contract import Progress, TrainAndEvalSpec
 from trainer.contract.checkpoints import REQUESTED
-from trainer.engine.ahead import Ahead
+from trainer.engine.apart import CollectorApart
 from trainer.engine.assigned import shares
 from trainer.engine.checkpoint import save_checkpoint, weights_digest
 from trainer.engine.compiled import measurer_of
@@ -32,10 +32,10 @@ from trainer.engine.ranks import Ranks
 from trainer.engine.resuming import Beginning, restore, state_of
 from trainer.engine.rollout import Collection, Collector, Rollout, gathered
 from trainer.engine.seeding import stream, stream_seed
+from trainer.engine.staging import staging_for
 from trainer.engine.update import Batch, Learner, Targets, explained_variance
 from trainer.engine.witness import Trained, Witness
-from trainer.envs.interface import Spaces
-from trainer.envs.vector import VectorEnv
+from trainer.envs.make import spaces_of
 from trainer.ops.schedules import scheduled
 from trainer.ops.slots import Earned, Estimate, Experience, Lesson, Task, TaskEnd
 from trainer.policies.actor_critic import Blueprint, Policy
@@ -57,23 +57,21 @@ class Training:
         self,
         spec: TrainAndEvalSpec,
         witness: Witness,
-        envs: VectorEnv,
+        collector: Collector | CollectorApart,
         device: torch.device,
         stack: ExitStack,
         ranks: Ranks,
         begin_with: Beginning | None = None,
     ) -> None:
         config, seed = spec.trainer, spec.controls.seed
-        self.spec, self.config, self.device, self.envs = spec, config, device, envs
+        self.spec, self.config, self.device, self.collector = spec, config, device, collector
         self.witness = witness
         self.ranks = ranks
-        self.spaces = Spaces(envs.observation_space, envs.action_space, envs.num_agents)
-        self.collector = Collector(envs, stream(seed, "policy"), device)
-        self.ahead = Ahead(self.collector, config.rollout_length, stack)
+        self.spaces = spaces_of(config.curriculum.env)
         self.curriculum_generator = np.random.default_rng(stream_seed(seed, "curriculum"))
         self.curriculum_state: dict[str, NDArray[np.float64]] = {}
         self.reward_scale = RewardScale(config.num_slots, config.ppo.gamma)
-        self.recent: deque[TaskEnd] = deque(maxlen=-(-RECENT_RETURNS // envs.num_agents))
+        self.recent: deque[TaskEnd] = deque(maxlen=-(-RECENT_RETURNS // self.spaces.num_agents))
         self.ended: Sequence[TaskEnd] = ()
         self.done = 0
         self.best: tuple[float, str] | None = None
@@ -143,7 +141,7 @@ class Training:
     def assigned(self, tasks: Sequence[Task]) -> Self:
         """Set what each environment plays from its next episode on."""
         self.shares = shares(tasks, self.metrics)
-        self.envs.assign(self.ranks.own(tasks))
+        self.collector.assign(self.ranks.own(tasks))
         return self
 
     def collection(self) -> Collection:
@@ -160,13 +158,14 @@ class Training:
             self.collector.restart(self.ranks.own([stream_seed(seed, name) for name in names]))
             self.reward_scale.restart()
         if not self.ranks.alone:
-            self._draws.enter_context(SharedDraws(self.collector.generator, self.envs.num_slots, self.ranks))
-        return self.ahead.collection(self.policy)
+            own = self.config.num_slots // self.ranks.count
+            self._draws.enter_context(SharedDraws(self.collector.generator, own, self.ranks))
+        return Collection(self.collector, self.policy, self.config.rollout_length)
 
     def collected(self, rollout: Rollout) -> Self:
         """Take the rollout to learn from."""
         self._draws.close()
-        self.rollout = gathered(rollout, self.ranks, self.envs.num_agents)
+        self.rollout = gathered(rollout, self.ranks, self.spaces.num_agents)
         self.ended = [TaskEnd(end.task, end.mean_return, end.length) for end in self.rollout.ended]
         self.recent.extend(self.ended)
         return self
@@ -206,19 +205,18 @@ class Training:
 
     def estimated(self, estimate: Estimate) -> Self:
         """Take what the update aims at."""
-        arrays = (estimate.advantages, estimate.returns, self.rollout.values)
-        self.targets = Targets(*(self.collector.staging.up(array) for array in arrays))
+        arrays, staging = (estimate.advantages, estimate.returns, self.rollout.values), staging_for(self.device)
+        self.targets = Targets(*(staging.up(array) for array in arrays))
         return self
 
     def study(self) -> Learner:
-        """What the epochs work on; where the spec says so, the segment's next rollout is collected meanwhile."""
-        if self.config.overlap and not self._ends_segment():
-            self.ahead.begin(self.policy)
+        """What the epochs work on; what collects apart collects the segment's next rollout meanwhile."""
+        if isinstance(self.collector, CollectorApart) and not self._ends_segment():
+            self.collector.begin(self.policy, self.config.rollout_length)
         return self.learner.studying(Batch(self.rollout, self.targets, self.learning_rate, self.clip_coef))
 
     def studied(self, learner: Learner) -> Self:
         """Note what was learned; raises `Diverged` where a number is not finite."""
-        self.ahead.wait()
         self.metrics = self._of_rollout() | learner.losses()
         self.monitors.require_finite(self)
         if self.config.normalize_observations:

@@ -1,12 +1,43 @@
-"""What a vector asks of a group of environments, as records that fit through a pipe; it never waits for an answer."""
+"""A group of environments and what a vector asks of it, as records that fit through a pipe; they wait for no answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
+from trainer.contract.environment import EnvConfig
+from trainer.envs.arrays import StepArrays
 from trainer.envs.group import EnvGroup
-from trainer.envs.interface import EpisodeEnd
+from trainer.envs.interface import EpisodeEnd, Spaces
 from trainer.ops.slots import Task
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """What a process needs to know of the environments that live in it; picklable only while it is being spawned."""
+
+    config: EnvConfig
+    spaces: Spaces
+    memory: Any
+    num_slots: int
+    envs: range
+    replays: Mapping[int, Path]
+
+    def __str__(self) -> str:
+        """Which environments."""
+        return f"environments {self.envs.start} to {self.envs.stop - 1}"
+
+    @property
+    def process_name(self) -> str:
+        """Which environments, in short."""
+        return f"envs-{self.envs.start}-{self.envs.stop - 1}"
+
+    def make(self) -> EnvGroup:
+        """The environments themselves, on their rows of the shared memory."""
+        agents = self.spaces.num_agents
+        arrays = StepArrays.over(self.memory, self.spaces, self.num_slots)
+        rows = arrays.rows(self.envs.start * agents, self.envs.stop * agents)
+        return EnvGroup(self.config, rows, self.envs, self.replays)
 
 
 class Request(Protocol):

@@ -15,11 +15,11 @@ from trainer.envs.arrays import StepArrays, bytes_needed
 from trainer.envs.group import EnvGroup
 from trainer.envs.interface import ActionSpace, DiscreteActions, EpisodeEnd
 from trainer.envs.make import spaces_of
-from trainer.envs.requests import Assign, Request, Reset, Step
+from trainer.envs.requests import Assign, GroupPlan, Request, Reset, Step
 from trainer.envs.tasks import Tasks
-from trainer.envs.worker import Worker, WorkerPlan
 from trainer.ops.slots import Task
 from trainer.plain.refusal import Refused
+from trainer.worker import Worker
 
 _STEP = Step()
 
@@ -62,11 +62,11 @@ class VectorEnv:
       last step.
 
     `num_workers` processes step them, of which this one is the first: it steps its share in `receive`, while the others
-    step theirs. `apart` leaves this process free instead: all `num_workers` are others.
+    step theirs.
 
     `replays` maps an environment to a path: the first episode that it ends is saved there. Environment i draws the
     seeds of its episodes from `default_rng(seeds[i])`, so trajectories are the same for any `num_workers`. Raises
-    `Refused` if there is no such environment and `EnvsFailed` if a worker fails, after which everything is closed.
+    `Refused` if there is no such environment and `WorkerFailed` if a worker fails, after which everything is closed.
     """
 
     def __init__(
@@ -75,8 +75,6 @@ class VectorEnv:
         num_envs: int,
         num_workers: int = 1,
         replays: Mapping[int, Path] | None = None,
-        *,
-        apart: bool = False,
     ) -> None:
         _check(num_envs, num_workers, replays or {})
         spaces = spaces_of(config)
@@ -99,8 +97,7 @@ class VectorEnv:
         self._sides: list[_Side] = []
         self._tasks = Tasks(config, spaces, num_envs)
         self._chunks = _chunks(num_envs, num_workers)
-        plans = [WorkerPlan(config, spaces, memory, self.num_slots, envs, replays or {}) for envs in self._chunks]
-        self._start(plans, apart)
+        self._start([GroupPlan(config, spaces, memory, self.num_slots, envs, replays or {}) for envs in self._chunks])
 
     def reset(self, seeds: Sequence[int]) -> None:
         """Begin an episode in every environment; `seeds` has one for each, from which all its episodes follow."""
@@ -163,15 +160,15 @@ class VectorEnv:
     ) -> None:
         self.close()
 
-    def _start(self, plans: Sequence[WorkerPlan], apart: bool) -> None:
+    def _start(self, plans: Sequence[GroupPlan]) -> None:
+        own, *others = plans
         try:
-            for plan in plans if apart else plans[1:]:
+            for plan in others:
                 self._sides.append(Worker(plan))
-            self._waiting = list(self._sides)
-            if not apart:
-                self._sides.insert(0, _Here(plans[0].make_group()))
-            if self._waiting:
-                self.receive()
+            workers = list(self._sides)
+            self._sides.insert(0, _Here(own.make()))
+            for worker in workers:
+                worker.receive()
         except BaseException:
             self.close()
             raise

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
@@ -99,6 +99,10 @@ class ActorCritic(nn.Module):
         self.core = build_core(config, sizes[-1])
         self.head = build_head(spaces.action, self.core.size)
         self.head_value = linear(self.core.size, 1, gain=1.0)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what works on the parameters where they lie: a copy makes its own."""
+        return {name: value for name, value in vars(self).items() if name not in ("closed_form", "_quick", "_apart")}
 
     def forward(self, observations: Tensor, state: Tensor, starts: Tensor) -> Judgement:
         """Judge observations (T, N, *) from the core's state before them; `starts` (T, N): an episode begins there."""

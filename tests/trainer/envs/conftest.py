@@ -50,13 +50,12 @@ def play() -> Play:
         *,
         num_envs: int = 2,
         num_workers: int = 1,
-        apart: bool = False,
         steps: int = 50,
         seeds: list[int] | None = None,
         actions: np.ndarray | None = None,
         replays: Mapping[int, Path] | None = None,
     ) -> Trajectory:
-        with VectorEnv(config, num_envs, num_workers, replays, apart=apart) as env:
+        with VectorEnv(config, num_envs, num_workers, replays) as env:
             actions = random_actions(env, steps) if actions is None else actions
             env.reset(seeds or list(range(num_envs)))
             first = env.observations.copy()

@@ -12,9 +12,9 @@ from trainer.contract.environment import ArenaConfig, EnvConfig
 from trainer.envs.interface import EpisodeEnd, TokenObservations
 from trainer.envs.replay import read_replay
 from trainer.envs.vector import VectorEnv
-from trainer.envs.worker import EnvsFailed
 from trainer.ops.slots import Task
 from trainer.plain.refusal import Refused
+from trainer.worker import WorkerFailed
 
 PENDULUM = EnvConfig(id="Pendulum-v1", kwargs={"max_episode_steps": 5})
 WEAK: Task = {"kwargs.g": 1.0}
@@ -255,7 +255,7 @@ def test_only_workers_whose_tasks_change_are_told() -> None:
         os.kill(victim.pid, signal.SIGKILL)
         env.assign([dict(WEAK)] * 4)
         env.assign([{}, WEAK, WEAK, WEAK])
-        with pytest.raises(EnvsFailed, match="environments 2 to 3 died"):
+        with pytest.raises(WorkerFailed, match="environments 2 to 3 died"):
             env.assign([{}, WEAK, WEAK, {}])
     assert not multiprocessing.active_children()
 

@@ -13,7 +13,7 @@ import pytest
 
 from trainer.contract.environment import EnvConfig
 from trainer.envs.vector import VectorEnv
-from trainer.envs.worker import EnvsFailed
+from trainer.worker import WorkerFailed
 
 # Gravity as a word: the environment can be made and reset, but raises in its first step.
 BREAKS_IN_ITS_FIRST_STEP = EnvConfig(id="Pendulum-v1", kwargs={"g": "ten"})
@@ -22,7 +22,7 @@ PARENT = """
 import time
 from trainer.contract.environment import EnvConfig
 from trainer.envs.vector import VectorEnv
-env = VectorEnv(EnvConfig(id="CartPole-v1"), 4, 2, apart=True)
+env = VectorEnv(EnvConfig(id="CartPole-v1"), 4, 3)
 env.reset([0, 1, 2, 3])
 print("ready", flush=True)
 {end}
@@ -30,12 +30,13 @@ print("ready", flush=True)
 
 
 def test_a_worker_that_raises_is_reported_with_its_environments_and_traceback() -> None:
-    env = VectorEnv(BREAKS_IN_ITS_FIRST_STEP, 4, 2, apart=True)
+    env = VectorEnv(EnvConfig(id="Pendulum-v1"), 4, 2)
+    env.assign([{}, {}, {"kwargs.g": "ten"}, {}])
     env.reset([0, 1, 2, 3])
-    with pytest.raises(EnvsFailed) as failed:
+    with pytest.raises(WorkerFailed) as failed:
         env.step(np.zeros((4, 1), np.float32))
-    assert "environments 0 to 1" in str(failed.value)
-    assert "raised by environment 0" in str(failed.value)
+    assert "environments 2 to 3" in str(failed.value)
+    assert "raised by environment 2" in str(failed.value)
     assert "TypeError" in str(failed.value)
     assert not multiprocessing.active_children()
 
@@ -57,14 +58,13 @@ def test_an_error_in_this_process_leaves_no_worker_behind() -> None:
     assert not multiprocessing.active_children()
 
 
-@pytest.mark.parametrize("apart", [False, True])
-def test_a_worker_that_is_killed_is_reported_with_its_environments(apart) -> None:
-    env = VectorEnv(EnvConfig(id="CartPole-v1"), 4, 2, apart=apart)
+def test_a_worker_that_is_killed_is_reported_with_its_environments() -> None:
+    env = VectorEnv(EnvConfig(id="CartPole-v1"), 4, 2)
     env.reset([0, 1, 2, 3])
     (victim,) = [child for child in multiprocessing.active_children() if child.name == "envs-2-3"]
     assert victim.pid is not None
     os.kill(victim.pid, signal.SIGKILL)
-    with pytest.raises(EnvsFailed, match=r"environments 2 to 3 died .*exit code -9"):
+    with pytest.raises(WorkerFailed, match=r"environments 2 to 3 died .*exit code -9"):
         for _ in range(3):
             env.step(np.zeros(4, int))
     assert not multiprocessing.active_children()
@@ -79,18 +79,16 @@ def test_a_worker_dies_while_this_process_steps_its_own_share() -> None:
     os.kill(victim.pid, signal.SIGSTOP)
     env.send(np.zeros(4, int))
     victim.kill()
-    with pytest.raises(EnvsFailed, match=r"environments 2 to 3 died .*exit code -9"):
+    with pytest.raises(WorkerFailed, match=r"environments 2 to 3 died .*exit code -9"):
         env.receive()
     assert not multiprocessing.active_children()
 
 
-@pytest.mark.parametrize(
-    ("num_workers", "apart", "others"), [(1, False, 0), (2, False, 1), (4, False, 3), (1, True, 1), (2, True, 2)]
-)
-def test_this_process_is_one_of_the_workers_unless_they_are_apart(num_workers, apart, others) -> None:
-    with VectorEnv(EnvConfig(id="CartPole-v1"), 4, num_workers, apart=apart) as env:
+@pytest.mark.parametrize("num_workers", [1, 2, 4])
+def test_this_process_is_one_of_the_workers(num_workers) -> None:
+    with VectorEnv(EnvConfig(id="CartPole-v1"), 4, num_workers) as env:
         env.reset([0, 1, 2, 3])
-        assert len(multiprocessing.active_children()) == others
+        assert len(multiprocessing.active_children()) == num_workers - 1
     assert not multiprocessing.active_children()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -42,6 +42,11 @@ def collection(steps: int = STEPS) -> Iterator[Collection]:
         collector = Collector(envs, Generator().manual_seed(0), torch.device("cpu"))
         collector.restart([0, 1])
         yield Collection(collector, policy, steps)
+
+
+def envs_of(given: Collection) -> CountedEnv:
+    """The environments of such a collection."""
+    return cast("CountedEnv", cast("Collector", given.collector).envs)
 
 
 def rolled(op: Function, steps: int = STEPS) -> Any:

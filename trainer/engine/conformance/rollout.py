@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainer.engine.conformance.cartpole import SLOTS, STEPS, collection, rolled
+from trainer.engine.conformance.cartpole import SLOTS, STEPS, collection, envs_of, rolled
 from trainer.engine.conformance.chance import drawn_by
 from trainer.engine.conformance.clause import Clause, Contract, Findings
 from trainer.engine.conformance.compare import as_array, difference
@@ -78,7 +78,7 @@ def makes_exactly_its_steps(op: Function) -> Findings:
     for name, steps in LENGTHS.items():
         with collection(steps) as given:
             op(given)
-            found = vars(given.collector.envs)["steps"]
+            found = envs_of(given).steps
         if found != steps:
             yield f"they make {found} ({name})"
 
@@ -105,7 +105,7 @@ def goes_on(op: Function) -> Findings:
     """A second rollout goes on where the first ended."""
     with collection() as given:
         first = op(given)
-        now = given.collector.envs.observations.copy()
+        now = envs_of(given).observations.copy()
         second = op(given)
     if difference(second.observations[0], now):
         yield "its first observations are not those at which the environments stood"
