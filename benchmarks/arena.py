@@ -106,7 +106,7 @@ def _at_most(rates: Rates) -> str:
     return (
         f"Stepping is {share:.0%} of a training with one worker. Halved and nothing else, training is "
         f"{1 / (1 - share / 2):.2f} times as fast: that is the most that two workers bring without overlap. "
-        "With overlap the trainer's process learns, and workers are apart from it: two make three processes on two cores."
+        "With overlap the trainer's process learns, workers are apart from it: two make three processes on two cores."
     )
 
 

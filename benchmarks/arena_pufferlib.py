@@ -10,7 +10,7 @@ import torch
 from mettagrid.envs.mettagrid_puffer_env import MettaGridPufferEnv
 from mettagrid.policy.stateless import StatelessPolicyNet
 from mettagrid.simulator import Simulator
-from pufferlib.vector import Serial, make
+from pufferlib.vector import Multiprocessing, Serial, make
 from torch import Tensor, nn
 
 from benchmarks.arena_sizes import ARENA, EPOCHS, OURS, STEPS
@@ -41,12 +41,14 @@ class OurNetwork(nn.Module):
     forward_eval = forward
 
 
-def main(num_envs: int, updates: int, seed: int, network: int) -> None:
-    """Train once, with one of the two networks."""
-    torch.set_num_threads(1)
+def main(num_envs: int, updates: int, seed: int, network: int, cores: int = 1) -> None:
+    """Train once, with one of the two networks; on several cores with as many processes that step, and threads."""
+    torch.set_num_threads(cores)
     torch.manual_seed(seed)
     config = ArenaConfig(**ARENA)
-    envs = make(_arena, env_kwargs={"config": config}, num_envs=num_envs, backend=Serial)
+    apart = {"backend": Multiprocessing, "num_workers": cores, "overwork": True}
+    backend = {"backend": Serial} if cores == 1 else apart
+    envs = make(_arena, env_kwargs={"config": config}, num_envs=num_envs, **backend)
     spaces = arena_spaces(config)
     actions = spaces.action.n
     ours = network == OURS

@@ -3,6 +3,8 @@
 from typing import Any
 
 AGENTS, STEPS, EPOCHS, MINIBATCHES = 24, 64, 2, 4
+# Where collecting goes on while others have their turn, a turn must end with nothing under way.
+UPDATES_A_TURN = 8
 # Which network a peer trains: that of our policy, or the one that MettaGrid ships.
 OURS, THEIRS = 0, 1
 ARENA = {"num_agents": AGENTS, "width": 25, "height": 25, "num_mines": 20, "num_generators": 10, "num_altars": 10}

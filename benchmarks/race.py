@@ -1,4 +1,4 @@
-"""Trainings of ours and of peers that take turns, an update each, so that what else the machine does hits all alike."""
+"""Trainings of ours and of peers that take turns, so that what else the machine does hits all alike."""
 
 import os
 import sys
@@ -43,26 +43,27 @@ def present(entrants: Sequence[Entrant]) -> tuple[list[Entrant], dict[str, str]]
     return made, missing
 
 
-def race(entrants: Sequence[Entrant], num_envs: int, updates: int, seed: int) -> Runs:
-    """What each training tells of each of its updates, the first left out: it holds the start."""
-    contenders = {entrant.name: entrant.enter(num_envs, updates, seed) for entrant in entrants}
+def race(entrants: Sequence[Entrant], num_envs: int, turns: int, seed: int, updates_a_turn: int = 1) -> Runs:
+    """What each training tells of each of its turns, the first left out: it holds the start."""
+    contenders = {entrant.name: entrant.enter(num_envs, turns * updates_a_turn, seed) for entrant in entrants}
     told: Runs = {name: [] for name in contenders}
-    for _ in range(updates):
+    for _ in range(turns):
         for name, contender in contenders.items():
-            told[name].append(contender.update())
+            updates = [contender.update() for _ in range(updates_a_turn)]
+            told[name].append({**updates[-1], "seconds": sum(update["seconds"] for update in updates)})
     for contender in contenders.values():
         contender.close()
-    return {name: updates[1:] for name, updates in told.items()}
+    return {name: turns[1:] for name, turns in told.items()}
 
 
 def joined(races: Sequence[Runs]) -> Runs:
-    """All updates of several races."""
-    return {name: [update for runs in races for update in runs[name]] for name in races[0]}
+    """All turns of several races."""
+    return {name: [turn for runs in races for turn in runs[name]] for name in races[0]}
 
 
 def speed(what: str, steps: int, runs: Runs, base: str) -> list[tuple[str, ...]]:
-    """A row for each training: `steps` an update over its seconds, and how many times `base` that is, if it ran."""
-    rates = {name: [steps / update["seconds"] for update in updates] for name, updates in runs.items()}
+    """A row for each training: `steps` a turn over its seconds, and how many times `base` that is, if it ran."""
+    rates = {name: [steps / turn["seconds"] for turn in turns] for name, turns in runs.items()}
     return [
         (
             what,
