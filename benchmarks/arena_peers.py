@@ -16,7 +16,9 @@ ENTRANTS = (
 ON_TWO_CORES = (
     Entrant("axiom_dagster, one worker, overlap", "benchmarks.arena_ours", words=(1,)),
     Entrant("axiom_dagster, two workers, overlap", "benchmarks.arena_ours", words=(2,)),
-    Entrant(BASE, "benchmarks.arena_pufferlib", PUFFERLIB, (OURS, 2)),
+    Entrant(f"{BASE}, Serial, two threads", "benchmarks.arena_pufferlib", PUFFERLIB, (OURS, 2)),
+    Entrant(f"{BASE}, Multiprocessing, one worker", "benchmarks.arena_pufferlib", PUFFERLIB, (OURS, 1, 1)),
+    Entrant(f"{BASE}, Multiprocessing, two workers", "benchmarks.arena_pufferlib", PUFFERLIB, (OURS, 1, 2)),
 )
 TURNS, LONG_TURNS = 9, 6
 

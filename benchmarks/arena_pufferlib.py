@@ -41,13 +41,13 @@ class OurNetwork(nn.Module):
     forward_eval = forward
 
 
-def main(num_envs: int, updates: int, seed: int, network: int, cores: int = 1) -> None:
-    """Train once, with one of the two networks; on several cores with as many processes that step, and threads."""
-    torch.set_num_threads(cores)
+def main(num_envs: int, updates: int, seed: int, network: int, threads: int = 1, num_workers: int = 0) -> None:
+    """Train once, with one of the two networks; with workers, in its `Multiprocessing`."""
+    torch.set_num_threads(threads)
     torch.manual_seed(seed)
     config = ArenaConfig(**ARENA)
-    apart = {"backend": Multiprocessing, "num_workers": cores, "overwork": True}
-    backend = {"backend": Serial} if cores == 1 else apart
+    apart = {"backend": Multiprocessing, "num_workers": num_workers, "overwork": True}
+    backend = apart if num_workers else {"backend": Serial}
     envs = make(_arena, env_kwargs={"config": config}, num_envs=num_envs, **backend)
     spaces = arena_spaces(config)
     actions = spaces.action.n
