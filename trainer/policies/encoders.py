@@ -6,14 +6,15 @@ Orthogonal weights as in Engstrom et al. 2020, arXiv:2005.12729.
 from collections.abc import Sequence
 from itertools import pairwise
 from math import log1p, prod, sqrt
-from typing import Literal
+from typing import Literal, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from trainer.envs.interface import ObservationSpace, TokenFeature, TokenObservations, VectorObservations
 from trainer.policies.layers import Activation, perceptron
-from trainer.policies.pooling import Pooled
+from trainer.policies.pooling import Bags, Pooled
 
 Precision = Literal["float32", "bfloat16"]
 LOCATIONS = 256
@@ -87,6 +88,7 @@ class TokenEncoder(nn.Module):
         first_row, weight = _reading(space.features)
         self.register_buffer("first_row", first_row, persistent=False)
         self.register_buffer("weight", weight, persistent=False)
+        self._read = (first_row.view(256, 256) > 0).any(1).numpy()
         rows = int(first_row.max()) + LOCATIONS
         self.embedding = nn.EmbeddingBag(rows, width, mode="sum", padding_idx=0)
         nn.init.normal_(self.embedding.weight, std=INITIAL_STD)
@@ -96,14 +98,24 @@ class TokenEncoder(nn.Module):
 
     def forward(self, observations: Tensor) -> Tensor:
         """The pooled embedding before the activation."""
+        if observations.device.type == "cpu" and not torch.compiler.is_compiling():
+            return Pooled.apply(self.embedding.weight, self.bags(observations)) + self.bias
         location, feature, value = observations.unbind(-1)
         meaning = feature.int().mul_(256).add_(value).flatten()
         first = self.first_row.index_select(0, meaning).view_as(location)
         rows = first.add_(location.int().mul_(first > 0))
         weights = self.weight.index_select(0, meaning).view_as(location)
-        if torch.is_grad_enabled() and rows.device.type == "cpu" and not torch.compiler.is_compiling():
-            return Pooled.apply(self.embedding.weight, rows, weights) + self.bias
         return self.embedding(rows, per_sample_weights=weights) + self.bias
+
+    def bags(self, observations: Tensor) -> Bags:
+        """The rows of B observations on a CPU, and their weights: 0 where a feature is read, but not its value."""
+        tokens = observations.numpy().reshape(-1, 3)
+        read = self._read[tokens[:, 1]].nonzero()[0]
+        location, feature, value = (tokens[read, part] for part in range(3))
+        meaning = feature.astype(np.intp) * 256 + value
+        ends = read.searchsorted(np.arange(0, len(tokens) + 1, observations.shape[1]))
+        rows, weights = self.first_row.numpy()[meaning] + location, self.weight.numpy()[meaning]
+        return Bags(rows, weights, ends.astype(np.int32))
 
 
 def _reading(features: Sequence[TokenFeature]) -> tuple[Tensor, Tensor]:
@@ -154,6 +166,20 @@ class VectorTrunk(nn.Sequential):
         return perceptron(self.scaled(input), self.layers, self.activation)
 
 
+class TokenTrunk(nn.Sequential):
+    """A trunk that begins with a `TokenEncoder`; `layers` are the linear ones behind it."""
+
+    def __init__(self, encoder: TokenEncoder, sizes: Sequence[int], activation: Activation) -> None:
+        super().__init__(*_alternating(encoder, sizes, activation))
+        self.activation: Activation = activation
+        self.layers = [layer for layer in self if isinstance(layer, nn.Linear)]
+
+    @property
+    def encoder(self) -> TokenEncoder:
+        """The first of its modules."""
+        return cast("TokenEncoder", self[0])
+
+
 class MixedTrunk(nn.Sequential):
     """A trunk that multiplies in bfloat16; its parameters, their gradients and its features are float32.
 
@@ -178,7 +204,7 @@ def trunk(
         return MixedTrunk(*_alternating(encoder, sizes, activation))
     if isinstance(encoder, VectorEncoder):
         return VectorTrunk(encoder, sizes, activation)
-    return nn.Sequential(*_alternating(encoder, sizes, activation))
+    return TokenTrunk(encoder, sizes, activation)
 
 
 def _alternating(encoder: nn.Module, sizes: Sequence[int], activation: Activation) -> list[nn.Module]:
