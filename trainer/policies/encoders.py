@@ -17,7 +17,8 @@ from trainer.policies.layers import Activation, perceptron
 from trainer.policies.pooling import Bags, Pooled
 
 Precision = Literal["float32", "bfloat16"]
-LOCATIONS = 256
+# MettaGrid says these once for each agent, at a location outside of its window.
+SAID_ONCE = ("episode_completion_pct", "last_action")
 OBSERVATION_CLIP = 10.0
 # Small rows keep the first sums small. In one run each, 0.03 was ahead of 0.15 (sums of unit variance) at first and
 # about level at the end: one seed settles nothing.
@@ -82,14 +83,15 @@ class TokenEncoder(nn.Module):
 
     first_row: Tensor
     weight: Tensor
+    place: Tensor
 
     def __init__(self, space: TokenObservations, width: int) -> None:
         super().__init__()
-        first_row, weight = _reading(space.features)
-        self.register_buffer("first_row", first_row, persistent=False)
-        self.register_buffer("weight", weight, persistent=False)
+        places = _places(space)
+        first_row, weight, rows = _reading(space.features, int(places.max()) + 1)
+        for name, table in (("first_row", first_row), ("weight", weight), ("place", places)):
+            self.register_buffer(name, table, persistent=False)
         self._read = (first_row.view(256, 256) > 0).any(1).numpy()
-        rows = int(first_row.max()) + LOCATIONS
         self.embedding = nn.EmbeddingBag(rows, width, mode="sum", padding_idx=0)
         nn.init.normal_(self.embedding.weight, std=INITIAL_STD)
         with torch.no_grad():
@@ -103,7 +105,8 @@ class TokenEncoder(nn.Module):
         location, feature, value = observations.unbind(-1)
         meaning = feature.int().mul_(256).add_(value).flatten()
         first = self.first_row.index_select(0, meaning).view_as(location)
-        rows = first.add_(location.int().mul_(first > 0))
+        place = self.place.index_select(0, location.int().flatten()).view_as(location)
+        rows = first.add_(place.mul_(first > 0))
         weights = self.weight.index_select(0, meaning).view_as(location)
         return self.embedding(rows, per_sample_weights=weights) + self.bias
 
@@ -114,27 +117,36 @@ class TokenEncoder(nn.Module):
         location, feature, value = (tokens[read, part] for part in range(3))
         meaning = feature.astype(np.intp) * 256 + value
         ends = read.searchsorted(np.arange(0, len(tokens) + 1, observations.shape[1]))
-        rows, weights = self.first_row.numpy()[meaning] + location, self.weight.numpy()[meaning]
+        rows, weights = self.first_row.numpy()[meaning] + self.place.numpy()[location], self.weight.numpy()[meaning]
         return Bags(rows, weights, ends.astype(np.int32))
 
 
-def _reading(features: Sequence[TokenFeature]) -> tuple[Tensor, Tensor]:
-    """For each (feature, value): its first row (0: not read), to which the location is added; and its weight."""
+def _places(space: TokenObservations) -> Tensor:
+    """For each location, `y << 4 | x`, its place in the window, row by row; 0 outside of it."""
+    places = torch.zeros(256, dtype=torch.int32)
+    for y in range(space.window_height):
+        for x in range(space.window_width):
+            places[y << 4 | x] = y * space.window_width + x
+    return places
+
+
+def _reading(features: Sequence[TokenFeature], places: int) -> tuple[Tensor, Tensor, int]:
+    """For each (feature, value): its first row (0: not read), to which the place is added; its weight. And all rows."""
     first_row = torch.zeros(256 * 256, dtype=torch.int32)
     weight = torch.zeros(256 * 256)
     next_row = 1
     for feature in features:
-        start = feature.id * 256
+        start, span = feature.id * 256, 1 if feature.name in SAID_ONCE else places
         if feature.categories:
             for value in range(len(feature.categories)):
                 first_row[start + value] = next_row
                 weight[start + value] = 1
-                next_row += LOCATIONS
+                next_row += span
         elif _is_read(feature.name):
             first_row[start : start + 256] = next_row
             weight[start : start + 256] = torch.tensor([_magnitude(feature.name, value) for value in range(256)])
-            next_row += LOCATIONS
-    return first_row, weight
+            next_row += span
+    return first_row, weight, next_row
 
 
 def _is_read(name: str) -> bool:
