@@ -1,5 +1,6 @@
 """The stages as jobs: what a whole stage is given, and what becomes of its result; never how it goes on inside."""
 
+import gc
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -40,6 +41,9 @@ class TrainJob:
         device = ranks.place(make_repeatable(self.spec.controls, self.spec.system))
         envs = _environments(config, len(share), max(1, config.num_workers // ranks.count))
         self.stack.enter_context(envs)
+        # What is loaded stays: looking through it for garbage takes as long as an update does.
+        gc.freeze()
+        self.stack.callback(gc.unfreeze)
         return Training(self.spec, self.witness, envs, device, self.stack, ranks, beginning)
 
     def trained(self, left: Trained | str | Path | Mapping[str, Any]) -> Trained:
