@@ -10,14 +10,14 @@ from benchmarks.costs import MINIBATCH, STEP, UPDATE, Cost, costs_of
 MOST: dict[str, dict[str, Cost]] = {
     "CartPole-v1": {
         STEP: Cost(calls=94, operations=8.3, made=545, held=157),
-        MINIBATCH: Cost(calls=296, operations=91, made=280, held=54),
-        UPDATE: Cost(calls=15_620, operations=1880, made=1110, held=155),
+        MINIBATCH: Cost(calls=279, operations=85, made=136, held=54),
+        UPDATE: Cost(calls=15_500, operations=1830, made=820, held=155),
     },
     "arena": {
-        STEP: Cost(calls=369, operations=51, made=2630, held=680),
-        # The gradient of the tokens' embedding is numpy's memory and scipy's calls; torch's sort of all tokens is gone.
-        MINIBATCH: Cost(calls=620, operations=191, made=8_860, held=1_290),
-        UPDATE: Cost(calls=53_300, operations=8_040, made=20_100, held=1_530),
+        STEP: Cost(calls=300, operations=20.4, made=305, held=850),
+        # The tokens that are read, the embedding's sums and its gradient are numpy's memory, and torch's nothing.
+        MINIBATCH: Cost(calls=470, operations=105, made=2_700, held=470),
+        UPDATE: Cost(calls=43_100, operations=3_500, made=5_700, held=930),
     },
 }
 WHY = {

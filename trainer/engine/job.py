@@ -1,5 +1,6 @@
 """The stages as jobs: what a whole stage is given, and what becomes of its result; never how it goes on inside."""
 
+import gc
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -44,6 +45,9 @@ class TrainJob:
         device = ranks.place(make_repeatable(self.spec.controls, self.spec.system))
         collector = _collector(self.spec, len(share), max(1, config.num_workers // ranks.count), device)
         self.stack.enter_context(closing(collector))
+        # What is loaded stays: looking through it for garbage takes as long as an update does.
+        gc.freeze()
+        self.stack.callback(gc.unfreeze)
         return Training(self.spec, self.witness, collector, device, self.stack, ranks, beginning)
 
     def trained(self, left: Trained | str | Path | Mapping[str, Any]) -> Trained:

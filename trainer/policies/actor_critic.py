@@ -10,11 +10,12 @@ from torch import Generator, Tensor, nn
 from trainer.contract import AgentConfig
 from trainer.envs.interface import Spaces, TokenObservations
 from trainer.policies.closed_form import ClosedForm
-from trainer.policies.cores import build_core
-from trainer.policies.encoders import VectorEncoder, VectorTrunk, build_encoder, linear, trunk
+from trainer.policies.cores import Memoryless, build_core
+from trainer.policies.encoders import TokenTrunk, VectorEncoder, VectorTrunk, build_encoder, linear, trunk
 from trainer.policies.heads import CategoricalHead, build_head
-from trainer.policies.network import ROWS_AT_ONCE
+from trainer.policies.network import ROWS_AT_ONCE, Network, VectorNetwork
 from trainer.policies.quick import QuickActor
+from trainer.policies.token_network import TokenNetwork
 
 
 def interface_of(spaces: Spaces) -> str:
@@ -117,7 +118,8 @@ class ActorCritic(nn.Module):
     ) -> Decision:
         """Choose an action for each of N observations (N, *)."""
         if self._quick:
-            return Decision(*self._quick(observations, generator, greedy), state)
+            actions, log_probs, values = self._quick(observations, generator, greedy)
+            return Decision(actions, log_probs, state, values)
         return self._judged(observations, state, starts, generator, greedy)
 
     @torch.no_grad()
@@ -133,30 +135,37 @@ class ActorCritic(nn.Module):
     def closed_form(self) -> ClosedForm | None:
         """Measures and differentiates without autograd; none off a CPU, for other networks, with a fixed parameter."""
         learns = all(parameter.requires_grad for parameter in self.parameters())
-        return ClosedForm(*self._apart, self.head_value) if self._apart and self._on_cpu() and learns else None
+        return ClosedForm(*networks) if (networks := self._networks()) and learns else None
 
     @cached_property
     def _quick(self) -> QuickActor | None:
         """Acts in numpy; none off a CPU, or for other networks."""
-        return QuickActor(*self._apart[:2]) if self._apart and self._on_cpu() else None
+        return QuickActor(*networks[:2]) if (networks := self._networks()) else None
+
+    def _networks(self) -> tuple[int, Network, *tuple[Network, ...]] | None:
+        """How many actions there are, and the network in numpy that scores them; then the critic, if it is another.
+
+        None off a CPU, for other networks, or where a subclass may judge.
+        """
+        if type(self) is not ActorCritic or not isinstance(self.core, Memoryless) or not self._on_cpu():
+            return None
+        match self.trunk, self.head, self.critic:
+            case VectorTrunk() as trunk, CategoricalHead(layer=last), VectorTrunk() as critic:
+                return last.out_features, VectorNetwork(trunk, last), VectorNetwork(critic, self.head_value)
+            case TokenTrunk() as trunk, CategoricalHead(layer=last), None:
+                return last.out_features, TokenNetwork(trunk, last, self.head_value)
+        return None
 
     def _on_cpu(self) -> bool:
         return all(parameter.device.type == "cpu" for parameter in self.parameters())
 
-    @cached_property
-    def _apart(self) -> tuple[VectorTrunk, CategoricalHead, VectorTrunk] | None:
-        """Actor's trunk and head, and critic's trunk; none where they are of other kinds, or a subclass may judge."""
-        if type(self) is ActorCritic:
-            match self.trunk, self.head, self.critic:
-                case VectorTrunk() as trunk, CategoricalHead() as head, VectorTrunk() as critic:
-                    return trunk, head, critic
-        return None
-
     @torch.no_grad()
     def value(self, observations: Tensor, state: Tensor, starts: Tensor) -> Tensor:
         """Values (N,) of N observations."""
-        if self._apart:
-            critic, parts = self._apart[-1], observations.split(ROWS_AT_ONCE)
+        if self._quick:
+            if self.critic is None:
+                return self._quick.value(observations)
+            critic, parts = self.critic, observations.split(ROWS_AT_ONCE)
             return torch.cat([self.head_value(critic(part)) for part in parts]).squeeze(-1)
         return self(observations.unsqueeze(0), state, starts.unsqueeze(0)).values[0]
 

@@ -1,4 +1,4 @@
-"""Two separate networks, measured and differentiated without autograd, which would find the same; it takes no step.
+"""Networks measured and differentiated without autograd, which would find the same; it takes no step.
 
 Legend: B rows, A actions. A small network is mostly calls: autograd's nodes cost more than what is in them.
 """
@@ -8,10 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from trainer.policies.encoders import VectorTrunk
-from trainer.policies.heads import CategoricalHead
 from trainer.policies.network import Floats, Network, normalize_log
 
 
@@ -24,23 +22,24 @@ class Measures(NamedTuple):
 
 
 class ClosedForm:
-    """An actor with a categorical head and a critic, neither of which has a part of the other, on a CPU."""
+    """An actor with a categorical head and a critic on a CPU: two networks, or one whose last output is the value."""
 
     _taken: tuple[NDArray[np.integer], NDArray[np.integer]]  # the action of each row, and the row
     _p: Floats  # (A, B), and its logarithm
     _log_p: Floats
     _entropy: Floats  # (B,)
 
-    def __init__(self, trunk: VectorTrunk, head: CategoricalHead, critic: VectorTrunk, head_value: nn.Linear) -> None:
-        self._actor, self._critic = Network(trunk, head.layer), Network(critic, head_value)
+    def __init__(self, actions: int, *networks: Network) -> None:
+        self._actions, self._networks = actions, networks
 
     def measure(self, observations: Tensor, actions: Tensor) -> Measures:
         """Measure actions (B,) at observations (B, *); what `differentiate` needs is kept until the next call."""
-        log_p = self._log_p = normalize_log(self._actor(observations))
+        given = [network(observations) for network in self._networks]
+        log_p = self._log_p = normalize_log(given[0][: self._actions])
         self._p = np.exp(log_p)
         self._entropy = -np.add.reduce(self._p * log_p)
         self._taken = actions.numpy(), np.arange(len(actions))
-        measured = log_p[self._taken], self._critic(observations)[0], self._entropy
+        measured = log_p[self._taken], given[-1][-1], self._entropy
         return Measures(*map(torch.from_numpy, measured))
 
     def differentiate(self, slopes: Measures) -> None:
@@ -55,5 +54,8 @@ class ClosedForm:
         by_logits *= self._p
         np.negative(by_logits, out=by_logits)
         by_logits[self._taken] += by_log_probs
-        self._actor.differentiate(by_logits)
-        self._critic.differentiate(by_values[None])
+        by_given = [by_logits, by_values[None]]
+        if len(self._networks) == 1:
+            by_given = [np.concatenate(by_given)]
+        for network, slope in zip(self._networks, by_given, strict=True):
+            network.differentiate(slope)

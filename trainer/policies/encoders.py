@@ -6,17 +6,19 @@ Orthogonal weights as in Engstrom et al. 2020, arXiv:2005.12729.
 from collections.abc import Sequence
 from itertools import pairwise
 from math import log1p, prod, sqrt
-from typing import Literal
+from typing import Literal, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from trainer.envs.interface import ObservationSpace, TokenFeature, TokenObservations, VectorObservations
 from trainer.policies.layers import Activation, perceptron
-from trainer.policies.pooling import Pooled
+from trainer.policies.pooling import Bags, Pooled
 
 Precision = Literal["float32", "bfloat16"]
-LOCATIONS = 256
+# MettaGrid says these once for each agent, at a location outside of its window.
+SAID_ONCE = ("episode_completion_pct", "last_action")
 OBSERVATION_CLIP = 10.0
 # Small rows keep the first sums small. In one run each, 0.03 was ahead of 0.15 (sums of unit variance) at first and
 # about level at the end: one seed settles nothing.
@@ -81,13 +83,15 @@ class TokenEncoder(nn.Module):
 
     first_row: Tensor
     weight: Tensor
+    place: Tensor
 
     def __init__(self, space: TokenObservations, width: int) -> None:
         super().__init__()
-        first_row, weight = _reading(space.features)
-        self.register_buffer("first_row", first_row, persistent=False)
-        self.register_buffer("weight", weight, persistent=False)
-        rows = int(first_row.max()) + LOCATIONS
+        places = _places(space)
+        first_row, weight, rows = _reading(space.features, int(places.max()) + 1)
+        for name, table in (("first_row", first_row), ("weight", weight), ("place", places)):
+            self.register_buffer(name, table, persistent=False)
+        self._read = (first_row.view(256, 256) > 0).any(1).numpy()
         self.embedding = nn.EmbeddingBag(rows, width, mode="sum", padding_idx=0)
         nn.init.normal_(self.embedding.weight, std=INITIAL_STD)
         with torch.no_grad():
@@ -96,33 +100,53 @@ class TokenEncoder(nn.Module):
 
     def forward(self, observations: Tensor) -> Tensor:
         """The pooled embedding before the activation."""
+        if observations.device.type == "cpu" and not torch.compiler.is_compiling():
+            return Pooled.apply(self.embedding.weight, self.bags(observations)) + self.bias
         location, feature, value = observations.unbind(-1)
         meaning = feature.int().mul_(256).add_(value).flatten()
         first = self.first_row.index_select(0, meaning).view_as(location)
-        rows = first.add_(location.int().mul_(first > 0))
+        place = self.place.index_select(0, location.int().flatten()).view_as(location)
+        rows = first.add_(place.mul_(first > 0))
         weights = self.weight.index_select(0, meaning).view_as(location)
-        if torch.is_grad_enabled() and rows.device.type == "cpu" and not torch.compiler.is_compiling():
-            return Pooled.apply(self.embedding.weight, rows, weights) + self.bias
         return self.embedding(rows, per_sample_weights=weights) + self.bias
 
+    def bags(self, observations: Tensor) -> Bags:
+        """The rows of B observations on a CPU, and their weights: 0 where a feature is read, but not its value."""
+        tokens = observations.numpy().reshape(-1, 3)
+        read = self._read[tokens[:, 1]].nonzero()[0]
+        location, feature, value = (tokens[read, part] for part in range(3))
+        meaning = feature.astype(np.intp) * 256 + value
+        ends = read.searchsorted(np.arange(0, len(tokens) + 1, observations.shape[1]))
+        rows, weights = self.first_row.numpy()[meaning] + self.place.numpy()[location], self.weight.numpy()[meaning]
+        return Bags(rows, weights, ends.astype(np.int32))
 
-def _reading(features: Sequence[TokenFeature]) -> tuple[Tensor, Tensor]:
-    """For each (feature, value): its first row (0: not read), to which the location is added; and its weight."""
+
+def _places(space: TokenObservations) -> Tensor:
+    """For each location, `y << 4 | x`, its place in the window, row by row; 0 outside of it."""
+    places = torch.zeros(256, dtype=torch.int32)
+    for y in range(space.window_height):
+        for x in range(space.window_width):
+            places[y << 4 | x] = y * space.window_width + x
+    return places
+
+
+def _reading(features: Sequence[TokenFeature], places: int) -> tuple[Tensor, Tensor, int]:
+    """For each (feature, value): its first row (0: not read), to which the place is added; its weight. And all rows."""
     first_row = torch.zeros(256 * 256, dtype=torch.int32)
     weight = torch.zeros(256 * 256)
     next_row = 1
     for feature in features:
-        start = feature.id * 256
+        start, span = feature.id * 256, 1 if feature.name in SAID_ONCE else places
         if feature.categories:
             for value in range(len(feature.categories)):
                 first_row[start + value] = next_row
                 weight[start + value] = 1
-                next_row += LOCATIONS
+                next_row += span
         elif _is_read(feature.name):
             first_row[start : start + 256] = next_row
             weight[start : start + 256] = torch.tensor([_magnitude(feature.name, value) for value in range(256)])
-            next_row += LOCATIONS
-    return first_row, weight
+            next_row += span
+    return first_row, weight, next_row
 
 
 def _is_read(name: str) -> bool:
@@ -154,6 +178,20 @@ class VectorTrunk(nn.Sequential):
         return perceptron(self.scaled(input), self.layers, self.activation)
 
 
+class TokenTrunk(nn.Sequential):
+    """A trunk that begins with a `TokenEncoder`; `layers` are the linear ones behind it."""
+
+    def __init__(self, encoder: TokenEncoder, sizes: Sequence[int], activation: Activation) -> None:
+        super().__init__(*_alternating(encoder, sizes, activation))
+        self.activation: Activation = activation
+        self.layers = [layer for layer in self if isinstance(layer, nn.Linear)]
+
+    @property
+    def encoder(self) -> TokenEncoder:
+        """The first of its modules."""
+        return cast("TokenEncoder", self[0])
+
+
 class MixedTrunk(nn.Sequential):
     """A trunk that multiplies in bfloat16; its parameters, their gradients and its features are float32.
 
@@ -178,7 +216,7 @@ def trunk(
         return MixedTrunk(*_alternating(encoder, sizes, activation))
     if isinstance(encoder, VectorEncoder):
         return VectorTrunk(encoder, sizes, activation)
-    return nn.Sequential(*_alternating(encoder, sizes, activation))
+    return TokenTrunk(encoder, sizes, activation)
 
 
 def _alternating(encoder: nn.Module, sizes: Sequence[int], activation: Activation) -> list[nn.Module]:

@@ -1,8 +1,9 @@
-"""Weighed sums of an embedding's rows on a CPU, as products with a sparse matrix; it holds no weight.
+"""Weighed sums of an embedding's rows on a CPU, and their gradient; it holds no weight.
 
-Legend: B bags, K rows of each, R rows of the embedding, H its width.
+Legend: B bags, n entries of all, R rows of the embedding, H its width.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,30 +14,44 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+_SUM = 0  # how `torch.embedding_bag` calls it
 
-class Pooled(Function):
-    """`out[b] = sum_k weights[b, k] * embedding[rows[b, k]]`, where row 0 is padding: it gives and learns nothing.
 
-    Of 1,536 bags of 31 rows and 42 paddings torch's embedding bag takes 1.2 ms and its gradient, which sorts the rows
-    of all, 3.4; the products take 0.7 each.
+@dataclass(frozen=True, eq=False)
+class Bags:
+    """Which rows are summed: those of bag b are the entries `ends[b]` to `ends[b + 1] - 1`.
+
+    Of 1,536 bags of 31 entries torch sums 128 columns in a quarter of the time of scipy's product, if none is padding.
     """
 
+    rows: NDArray[np.int32]  # (n,)
+    weights: NDArray[np.float32]  # (n,)
+    ends: NDArray[np.int32]  # (B + 1,)
+
+    def sums(self, embedding: Tensor) -> Tensor:
+        """`out[b] = sum_i weights[i] * embedding[rows[i]]`, (B, H), of an embedding (R, H); no gradient passes."""
+        rows, weights, ends = map(torch.from_numpy, (self.rows, self.weights, self.ends))
+        return torch.embedding_bag(
+            embedding.detach(), rows, ends, mode=_SUM, per_sample_weights=weights, include_last_offset=True
+        )[0]
+
+    def gradient(self, change: Tensor, size: int) -> Tensor:
+        """The gradient (R, H) by an embedding of R = `size` rows, from that by the sums, (B, H)."""
+        entries: Any = csr_array((self.weights, self.rows, self.ends), shape=(len(change), size)).tocsc()
+        return Bags(entries.indices, entries.data, entries.indptr).sums(change)
+
+
+class Pooled(Function):
+    """The sums of bags as a node of autograd."""
+
     @staticmethod
-    def forward(ctx: Any, embedding: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
-        """Sums (B, H) of an embedding (R, H), by rows (B, K) int32 and weights (B, K)."""
-        ctx.bags = _sparse(rows.numpy(), weights.numpy(), len(embedding))
-        return torch.from_numpy(ctx.bags @ embedding.numpy())
+    def forward(ctx: Any, embedding: Tensor, bags: Bags) -> Tensor:
+        """Sums (B, H) of an embedding (R, H)."""
+        ctx.bags, ctx.size = bags, len(embedding)
+        return bags.sums(embedding)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The embedding's only."""
-        return torch.from_numpy(ctx.bags.T @ grad_outputs[0].numpy()), None, None
-
-
-def _sparse(rows: NDArray[np.int32], weights: NDArray[np.float32], size: int) -> Any:
-    """A row for each bag, (B, R)."""
-    read = rows != 0
-    ends = np.zeros(len(rows) + 1, np.int32)
-    np.cumsum(np.count_nonzero(read, axis=1), out=ends[1:])
-    return csr_array((weights[read], rows[read], ends), shape=(len(rows), size))
+        return ctx.bags.gradient(grad_outputs[0], ctx.size), None

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from trainer.envs.interface import TokenFeature, TokenObservations, VectorObservations
-from trainer.policies.encoders import LOCATIONS, TokenEncoder, VectorEncoder
+from trainer.policies.encoders import TokenEncoder, VectorEncoder
 
 PAD = [255, 255, 255]
 SPACE = TokenObservations(
@@ -36,7 +36,7 @@ def encoded(encoder: TokenEncoder, *tokens: list[int]) -> torch.Tensor:
 def test_a_category_has_a_row_of_its_own_at_each_location(encoder):
     rows = encoder.embedding.weight
     for value in range(3):
-        row = rows[1 + (1 + value) * LOCATIONS + 0x42]  # after the one row of episode_completion_pct's locations
+        row = rows[2 + value * 13 * 13 + 4 * 13 + 2]  # after padding and the one row of episode_completion_pct
         torch.testing.assert_close(encoded(encoder, [0x42, 5, value]), row)
 
 

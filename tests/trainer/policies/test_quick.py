@@ -7,7 +7,7 @@ import torch
 
 from trainer.contract import AgentConfig
 from trainer.engine.parameters import Parameters
-from trainer.envs.interface import DiscreteActions, Spaces, VectorObservations
+from trainer.envs.interface import DiscreteActions, Spaces, TokenFeature, TokenObservations, VectorObservations
 from trainer.policies.actor_critic import ActorCritic, Judgement
 
 SPACES = Spaces(VectorObservations((2, 3)), DiscreteActions(4), num_agents=1)
@@ -75,3 +75,19 @@ def test_a_policy_that_judges_otherwise_acts_as_it_judges():
 def test_a_network_that_took_another_ones_place_is_the_one_that_acts(policy):
     policy.critic = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(6, 6))
     require_that_it_acts_as_it_judges(policy)
+
+
+def test_of_tokens_the_value_is_told_with_the_action():
+    space = TokenObservations(4, (TokenFeature(1, "tag", 10.0, ("mine", "altar")),), window_width=3, window_height=3)
+    policy = ActorCritic(Spaces(space, DiscreteActions(4), num_agents=1), AgentConfig(hidden_sizes=(8, 6)))
+    torch.nn.init.normal_(policy.head.layer.weight)
+    observations = torch.stack([torch.randint(high, (ROWS, 4)) for high in (3, 3, 2)], -1).to(torch.uint8)
+    state, starts = policy.initial_state(ROWS), torch.zeros(ROWS, dtype=torch.bool)
+    decision = policy.act(observations, state, starts, torch.Generator().manual_seed(7))
+    judged = policy(observations[None], state, starts[None])
+    assert (
+        decision.actions.tolist() == policy.head.sample(judged.parameters[0], torch.Generator().manual_seed(7)).tolist()
+    )
+    torch.testing.assert_close(decision.log_probs, policy.log_prob(judged.parameters[0], decision.actions).detach())
+    for values in (decision.values, policy.value(observations, state, starts)):
+        torch.testing.assert_close(values, judged.values[0].detach())
