@@ -112,8 +112,8 @@ class ActorCritic(nn.Module):
         self, observations: Tensor, state: Tensor, starts: Tensor, generator: Generator, *, greedy: bool = False
     ) -> Decision:
         """Choose an action for each of N observations (N, *)."""
-        if self._quick:
-            return Decision(*self._quick(observations, generator, greedy), state)
+        if self.quick:
+            return Decision(*self.quick(observations, generator, greedy), state)
         return self._judged(observations, state, starts, generator, greedy)
 
     @torch.no_grad()
@@ -127,12 +127,18 @@ class ActorCritic(nn.Module):
 
     @cached_property
     def closed_form(self) -> ClosedForm | None:
-        """Measures and differentiates without autograd; none off a CPU, for other networks, with a fixed parameter."""
+        """Measures and differentiates without autograd; none off a CPU, for other networks, with a fixed parameter.
+
+        Nor with one that two layers share: what it gives is the gradient of each by itself.
+        """
         learns = all(parameter.requires_grad for parameter in self.parameters())
-        return ClosedForm(*self._apart, self.head_value) if self._apart and self._on_cpu() and learns else None
+        alone = len(list(self.parameters())) == len(list(self.named_parameters(remove_duplicate=False)))
+        if not (self._apart and self._on_cpu() and learns and alone):
+            return None
+        return ClosedForm(*self._apart, self.head_value)
 
     @cached_property
-    def _quick(self) -> QuickActor | None:
+    def quick(self) -> QuickActor | None:
         """Acts in numpy; none off a CPU, or for other networks."""
         return QuickActor(*self._apart[:2]) if self._apart and self._on_cpu() else None
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trainer.policies.encoders import VectorTrunk
 from trainer.policies.heads import CategoricalHead
-from trainer.policies.network import Floats, Network, normalize_log
+from trainer.policies.network import Floats, Network, chosen, normalize_log
 
 
 class Measures(NamedTuple):
@@ -26,7 +26,7 @@ class Measures(NamedTuple):
 class ClosedForm:
     """An actor with a categorical head and a critic, neither of which has a part of the other, on a CPU."""
 
-    _taken: tuple[NDArray[np.integer], NDArray[np.integer]]  # the action of each row, and the row
+    _taken: NDArray[np.integer]  # (B,): where the action of each row stands among all A * B
     _p: Floats  # (A, B), and its logarithm
     _log_p: Floats
     _entropy: Floats  # (B,)
@@ -39,8 +39,8 @@ class ClosedForm:
         log_p = self._log_p = normalize_log(self._actor(observations))
         self._p = np.exp(log_p)
         self._entropy = -np.add.reduce(self._p * log_p)
-        self._taken = actions.numpy(), np.arange(len(actions))
-        measured = log_p[self._taken], self._critic(observations)[0], self._entropy
+        self._taken = chosen(actions.numpy(), len(actions))
+        measured = log_p.reshape(-1)[self._taken], self._critic(observations)[0], self._entropy
         return Measures(*map(torch.from_numpy, measured))
 
     def differentiate(self, slopes: Measures) -> None:
@@ -54,6 +54,6 @@ class ClosedForm:
         by_logits += by_log_probs
         by_logits *= self._p
         np.negative(by_logits, out=by_logits)
-        by_logits[self._taken] += by_log_probs
+        by_logits.reshape(-1)[self._taken] += by_log_probs
         self._actor.differentiate(by_logits)
         self._critic.differentiate(by_values[None])

@@ -23,10 +23,14 @@ class Subclass(ActorCritic):
 class Minibatches:
     """A policy, and the same few rows each time."""
 
-    def __init__(self, kind: type[ActorCritic], activation: str = "tanh", fixed: str = "", rows: int = ROWS) -> None:
+    def __init__(
+        self, kind: type[ActorCritic], activation: str = "tanh", fixed: str = "", rows: int = ROWS, tied: bool = False
+    ) -> None:
         torch.manual_seed(0)
         self.policy = kind(SPACES, AgentConfig(hidden_sizes=(8, 40, 6), activation=activation))
         torch.nn.init.normal_(self.policy.head.layer.weight)
+        if tied:
+            self.policy.critic[2].weight = self.policy.trunk[2].weight
         self.policy.observe(1 + 2 * torch.randn(50, 2, 3))
         for name, parameter in self.policy.named_parameters():
             parameter.requires_grad = name != fixed
@@ -95,6 +99,14 @@ def test_a_parameter_that_is_held_fixed_gets_no_gradient():
     fixed = minibatches.policy.get_parameter("trunk.2.weight")
     assert not fixed.grad.any()
     assert minibatches.policy.get_parameter("trunk.4.weight").grad.any()
+
+
+def test_a_weight_that_two_layers_share_gets_the_gradient_of_both():
+    found = []
+    for kind in (ActorCritic, Subclass):
+        minibatches = Minibatches(kind, tied=True)
+        found.append(minibatches.gradient(everything))
+    torch.testing.assert_close(*found)
 
 
 def test_a_loss_that_depends_on_nothing_that_was_measured_is_an_error():

@@ -2,8 +2,11 @@
 
 from copy import deepcopy
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from trainer.contract import AgentConfig
 from trainer.engine.parameters import Parameters
@@ -75,3 +78,35 @@ def test_a_policy_that_judges_otherwise_acts_as_it_judges():
 def test_a_network_that_took_another_ones_place_is_the_one_that_acts(policy):
     policy.critic = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(6, 6))
     require_that_it_acts_as_it_judges(policy)
+
+
+def test_many_steps_are_acted_as_if_each_were_asked_for_alone(policy):
+    observations = torch.randn(5, ROWS, 2, 3)
+    at_once, alone = (torch.Generator().manual_seed(7) for _ in range(2))
+    acting = policy.quick.acting(5, ROWS, at_once)
+    taken = [acting.act(step).copy() for step in observations]
+    expected = [policy.quick(step, alone, greedy=False) for step in observations]
+    actions, log_probs = acting.acted()
+    assert np.array_equal(taken, actions.numpy())
+    assert torch.equal(actions, torch.stack([actions for actions, _ in expected]))
+    torch.testing.assert_close(log_probs, torch.stack([log_probs for _, log_probs in expected]))
+    assert torch.equal(at_once.get_state(), alone.get_state())
+
+
+@given(seed=st.integers(0, 2**31), choices=st.integers(2, 5))
+@settings(max_examples=10, deadline=None)
+def test_actions_come_as_often_as_they_are_likely_and_have_their_own_log_probabilities(seed: int, choices: int):
+    torch.manual_seed(seed)
+    steps, slots = 100, 200
+    policy = ActorCritic(Spaces(VectorObservations((3,)), DiscreteActions(choices), 1), AgentConfig(hidden_sizes=(8,)))
+    torch.nn.init.normal_(policy.head.layer.weight)
+    seen, starts = torch.randn(1, 3).expand(slots, 3), torch.zeros(1, slots, dtype=torch.bool)
+    assert policy.quick is not None
+    acting = policy.quick.acting(steps, slots, torch.Generator().manual_seed(seed))
+    for _ in range(steps):
+        acting.act(seen)
+    actions, log_probs = acting.acted()
+    likely = policy(seen[None], policy.initial_state(slots), starts).parameters[0].detach()
+    torch.testing.assert_close(log_probs.flatten(), likely[0][actions.flatten()])
+    shares = actions.flatten().bincount(minlength=choices) / (steps * slots)
+    torch.testing.assert_close(shares, likely[0].exp(), atol=0.02, rtol=0)
