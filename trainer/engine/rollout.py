@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainer.engine.deciding import deciding
 from trainer.engine.ranks import Ranks
 from trainer.engine.staging import Staging, staging_for, widened
 from trainer.envs.interface import EpisodeEnd, TokenObservations
@@ -89,35 +90,30 @@ class Collector:
 
     def collect(self, policy: Policy, steps: int) -> Rollout:
         """Act for `steps` steps in every environment."""
-        state = first_state = self._state_of(policy)
-        first_starts = self._starts
+        first_state, first_starts = self._state_of(policy), self._starts
+        by = deciding(policy, first_state, steps, self.envs.num_slots, self.generator, self.staging)
         seen = self.staging.seen()
         ended: list[EpisodeEnd] = []
-        actions, log_probs = list[Tensor](), list[Tensor]()
-        values: list[Tensor | None] = []
         rewards, next_values = (np.zeros((steps, self.envs.num_slots), np.float32) for _ in range(2))
         ends = np.zeros((steps, self.envs.num_slots), np.bool_)
         for t in range(steps):
             now = seen.add(self._observe(self.envs.observations))
-            decision = policy.act(now, state, self.staging.up(self._starts), self.generator)
-            state = decision.state
-            actions.append(decision.actions)
-            log_probs.append(decision.log_probs)
-            values.append(decision.values)
-            ending = self.envs.step(self.staging.down(decision.actions))
+            ending = self.envs.step(by.decide(now, self._starts))
             rewards[t] = self.envs.rewards
             self._starts = np.logical_or(self.envs.terminated, self.envs.truncated, out=ends[t])
             if ending:
                 ended += ending
-                self._value_finals(policy, state, next_values[t])
-        self._state = state
+            if np.count_nonzero(self.envs.truncated):
+                self._value_finals(policy, by.state, next_values[t])
+        decided = by.decided()
+        self._state = decided.state
         observations, starts = seen.stacked(), self.staging.up(np.concatenate([first_starts[None], ends[:-1]]))
-        judged = _values(policy, values, observations, starts)
+        judged = _values(policy, decided.values, observations, starts)
         self._chain(policy, judged, next_values, ends)
         return Rollout(
             observations=observations,
-            actions=torch.stack(actions),
-            log_probs=torch.stack(log_probs),
+            actions=decided.actions,
+            log_probs=decided.log_probs,
             starts=starts,
             state=first_state,
             rewards=rewards,
@@ -210,14 +206,12 @@ def in_order(ended: Sequence[Sequence[EpisodeEnd]], ends: NDArray[np.bool_]) -> 
     return tuple(waiting[env].popleft() for _, env in np.argwhere(ends).tolist())
 
 
-def _values(policy: Policy, told: Sequence[Tensor | None], observations: Tensor, starts: Tensor) -> NDArray[np.float32]:
+def _values(policy: Policy, told: Tensor | None, observations: Tensor, starts: Tensor) -> NDArray[np.float32]:
     """V (T, N) of all steps: as `act` has told it, or at once where it has not."""
-    known = [values for values in told if values is not None]
-    if len(known) < len(told):
+    if told is None:
         state = policy.initial_state(starts.numel()).to(starts.device)
-        flat = policy.value(observations.flatten(0, 1), state, starts.flatten())
-        return flat.view(starts.shape).float().cpu().numpy()
-    return torch.stack(known).float().cpu().numpy()
+        told = policy.value(observations.flatten(0, 1), state, starts.flatten()).view(starts.shape)
+    return told.float().cpu().numpy()
 
 
 def trim(tokens: NDArray[np.generic]) -> NDArray[np.generic]:

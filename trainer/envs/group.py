@@ -67,7 +67,7 @@ class EnvGroup:
         self._returns += self._rewards
         self._lengths += 1
         over = self._arrays.terminated | self._arrays.truncated
-        return self._end(over) if over.any() else []
+        return self._end(over) if np.count_nonzero(over) else []
 
     def close(self) -> None:
         """Close every environment; safe to call twice."""

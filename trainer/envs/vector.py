@@ -208,7 +208,8 @@ def _copy(actions: NDArray[Any], into: NDArray[Any], space: ActionSpace) -> None
         if given.dtype.kind not in "iu":
             raise ValueError(f"actions are {given.dtype}, but choices among {space.n} must be integers")
         # MettaGrid would take any other number for a noop, silently. Without its sign a negative one is huge.
-        if given.astype(np.uint64).max() >= space.n:
+        unsigned = given.astype(np.uint64)
+        if unsigned[unsigned.argmax()] >= space.n:
             raise ValueError(f"actions reach from {given.min()} to {given.max()}, but must be 0 to {space.n - 1}")
     into[...] = given
 

@@ -5,7 +5,7 @@ Mnih et al. 2016, "Asynchronous methods for deep reinforcement learning", arXiv:
 
 from typing import ClassVar
 
-from trainer.ops.op import LossOp, complete
+from trainer.ops.op import LossOp, complete, moved
 from trainer.ops.slots import Loss, Sample
 
 
@@ -16,4 +16,4 @@ class A2c(LossOp):
 
     def __call__(self, sample: Sample) -> Loss:
         """Compute."""
-        return complete(sample, -sample.log_probs.detach() * sample.advantages, -sample.advantages)
+        return complete(sample, moved(sample), -sample.log_probs.detach() * sample.advantages, -sample.advantages)

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from trainer.ops.slopes import with_slopes
 from trainer.ops.slots import (
@@ -131,31 +131,46 @@ def value_error(sample: Sample) -> "tuple[Tensor, Tensor]":
     return squared.mul_(0.5), error
 
 
-def complete(sample: Sample, policy: "Tensor", slope: "Tensor", kl_coef: float = 0.0) -> Loss:
+class Moved(NamedTuple):
+    """How far each action's probability has moved from that by which it was taken, (B,) each."""
+
+    ratio: "Tensor"
+    near: "Tensor"  # no further from 1 than `clip_coef`
+    log_ratio: "Tensor"
+
+
+def moved(sample: Sample) -> Moved:
+    """How far; no gradient passes."""
+    log_ratio = sample.log_probs.detach() - sample.old_log_probs
+    ratio = log_ratio.exp()
+    return Moved(ratio, ratio.clamp(1 - sample.clip_coef, 1 + sample.clip_coef), log_ratio)
+
+
+def complete(sample: Sample, by: Moved, policy: "Tensor", slope: "Tensor", kl_coef: float = 0.0) -> Loss:
     """The whole loss around a policy loss: the mean of `policy + kl_coef * KL + value_coef * L_V - entropy_coef * H`.
 
-    `policy` (B,) has each row's part of the policy loss, and `slope` (B,) that of `policy + kl_coef * KL` by the
-    log-probabilities, in closed form; autograd has to find none. `approx_kl` is `E[(r - 1) - log r]` of the probability
-    ratio r, never negative (Schulman 2020, "Approximating KL divergence"); `clipfrac` is the part of the minibatch
-    whose ratio left `1 ± clip_coef`.
+    `by` is `moved(sample)`; `policy` (B,) has each row's part of the policy loss, and `slope` (B,) that of
+    `policy + kl_coef * KL` by the log-probabilities, in closed form; autograd has to find none. `approx_kl` is
+    `E[(r - 1) - log r]` of the probability ratio r, never negative (Schulman 2020, "Approximating KL divergence");
+    `clipfrac` is the part of the minibatch whose ratio left `1 ± clip_coef`.
     """
     rows = len(policy)
     half_squared, error = value_error(sample)
-    log_ratio = sample.log_probs.detach() - sample.old_log_probs
-    off = log_ratio.exp() - 1
-    loss, value, entropy = policy.mean(), half_squared.mean(), sample.entropy.detach().mean()
-    approx_kl, outside = (off - log_ratio).mean(), off.abs() > sample.clip_coef
+    # The mean as a product with equal weights: of few rows torch takes a third of the time that it takes for `mean`.
+    even = error.new_full(error.shape, 1 / rows)
+    loss, value, entropy = policy.dot(even), half_squared.dot(even), sample.entropy.detach().dot(even)
+    approx_kl = (by.log_ratio.expm1() - by.log_ratio).dot(even)
     total = loss.add(value, alpha=sample.value_coef).sub(entropy, alpha=sample.entropy_coef)
     by_entropy = error.new_full(error.shape, -sample.entropy_coef / rows)
     slopes = slope / rows, error * (sample.value_coef / rows), by_entropy
     measured = sample.log_probs, sample.values, sample.entropy
     return Loss(
-        total=with_slopes(total.add(approx_kl, alpha=kl_coef), measured, slopes),
-        policy=loss.detach(),
+        total=with_slopes(total.add(approx_kl, alpha=kl_coef) if kl_coef else total, measured, slopes),
+        policy=loss,
         value=value,
         entropy=entropy,
         approx_kl=approx_kl,
-        clipfrac=outside.float().mean(),
+        clipfrac=by.ratio.ne(by.near).float().dot(even),
     )
 
 

@@ -5,7 +5,7 @@ Schulman et al. 2017, "Proximal policy optimization algorithms", arXiv:1707.0634
 
 from typing import ClassVar
 
-from trainer.ops.op import LossOp, complete
+from trainer.ops.op import LossOp, complete, moved
 from trainer.ops.slots import Loss, Sample
 
 
@@ -19,8 +19,8 @@ class PpoClip(LossOp):
 
     def __call__(self, sample: Sample) -> Loss:
         """Compute."""
-        ratio = (sample.log_probs.detach() - sample.old_log_probs).exp()
-        gain = ratio * sample.advantages
-        bounded = ratio.clamp(1 - sample.clip_coef, 1 + sample.clip_coef) * sample.advantages
-        slope = gain.masked_fill(bounded < gain, 0.0).neg_()
-        return complete(sample, gain.minimum(bounded).neg_(), slope)
+        by = moved(sample)
+        gain = by.ratio * sample.advantages
+        bounded = by.near * sample.advantages
+        policy = gain.minimum(bounded).neg_()
+        return complete(sample, by, policy, slope=gain.masked_fill_(bounded < gain, 0.0).neg_())

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from trainer.ops.op import LossOp, complete
+from trainer.ops.op import LossOp, complete, moved
 from trainer.ops.slots import Loss, Sample
 
 
@@ -23,6 +23,6 @@ class PpoKl(LossOp):
 
     def __call__(self, sample: Sample) -> Loss:
         """Compute."""
-        ratio = (sample.log_probs.detach() - sample.old_log_probs).exp()
-        slope = ratio * (self.beta - sample.advantages) - self.beta
-        return complete(sample, -ratio * sample.advantages, slope, kl_coef=self.beta)
+        by = moved(sample)
+        slope = by.ratio * (self.beta - sample.advantages) - self.beta
+        return complete(sample, by, -by.ratio * sample.advantages, slope, kl_coef=self.beta)

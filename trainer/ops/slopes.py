@@ -18,9 +18,9 @@ class _Known:
 def with_slopes(number: "Tensor", measured: "Sequence[Tensor]", slopes: "Sequence[Tensor]") -> "Tensor":
     """The number as one that depends on what was measured, (B,) each; `slopes`, (B,) each, are its gradient by it."""
     first, *others = (each.dot(slope) for each, slope in zip(measured, slopes, strict=True))
-    learned = sum(others, first)
-    # Its gradient is the known one, and the number is given no more of its value than 0.
-    made: Any = number + (learned - learned.detach())
+    # Its gradient is the known one; its value, which autograd does not keep, becomes that of the number.
+    made: Any = sum(others, first)
+    made.detach().copy_(number)
     made.known = _Known(made.grad_fn, measured, slopes)
     return made
 

@@ -103,7 +103,7 @@ class ActorCritic(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what works on the parameters where they lie: a copy makes its own."""
-        return {name: value for name, value in vars(self).items() if name not in ("closed_form", "_quick", "_apart")}
+        return {name: value for name, value in vars(self).items() if name not in ("closed_form", "quick")}
 
     def forward(self, observations: Tensor, state: Tensor, starts: Tensor) -> Judgement:
         """Judge observations (T, N, *) from the core's state before them; `starts` (T, N): an episode begins there."""
@@ -117,8 +117,8 @@ class ActorCritic(nn.Module):
         self, observations: Tensor, state: Tensor, starts: Tensor, generator: Generator, *, greedy: bool = False
     ) -> Decision:
         """Choose an action for each of N observations (N, *)."""
-        if self._quick:
-            actions, log_probs, values = self._quick(observations, generator, greedy)
+        if self.quick:
+            actions, log_probs, values = self.quick(observations, generator, greedy)
             return Decision(actions, log_probs, state, values)
         return self._judged(observations, state, starts, generator, greedy)
 
@@ -133,12 +133,16 @@ class ActorCritic(nn.Module):
 
     @cached_property
     def closed_form(self) -> ClosedForm | None:
-        """Measures and differentiates without autograd; none off a CPU, for other networks, with a fixed parameter."""
+        """Measures and differentiates without autograd; none off a CPU, for other networks, with a fixed parameter.
+
+        Nor with one that two layers share: what it gives is the gradient of each by itself.
+        """
         learns = all(parameter.requires_grad for parameter in self.parameters())
-        return ClosedForm(*networks) if (networks := self._networks()) and learns else None
+        alone = len(list(self.parameters())) == len(list(self.named_parameters(remove_duplicate=False)))
+        return ClosedForm(*networks) if (networks := self._networks()) and learns and alone else None
 
     @cached_property
-    def _quick(self) -> QuickActor | None:
+    def quick(self) -> QuickActor | None:
         """Acts in numpy; none off a CPU, or for other networks."""
         return QuickActor(*networks[:2]) if (networks := self._networks()) else None
 
@@ -162,9 +166,9 @@ class ActorCritic(nn.Module):
     @torch.no_grad()
     def value(self, observations: Tensor, state: Tensor, starts: Tensor) -> Tensor:
         """Values (N,) of N observations."""
-        if self._quick:
+        if self.quick:
             if self.critic is None:
-                return self._quick.value(observations)
+                return self.quick.value(observations)
             critic, parts = self.critic, observations.split(ROWS_AT_ONCE)
             return torch.cat([self.head_value(critic(part)) for part in parts]).squeeze(-1)
         return self(observations.unsqueeze(0), state, starts.unsqueeze(0)).values[0]

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainer.policies.network import Floats, Network, normalize_log
+from trainer.policies.network import Floats, Network, chosen, normalize_log
 
 
 class Measures(NamedTuple):
@@ -24,7 +24,7 @@ class Measures(NamedTuple):
 class ClosedForm:
     """An actor with a categorical head and a critic on a CPU: two networks, or one whose last output is the value."""
 
-    _taken: tuple[NDArray[np.integer], NDArray[np.integer]]  # the action of each row, and the row
+    _taken: NDArray[np.integer]  # (B,): where the action of each row stands among all A * B
     _p: Floats  # (A, B), and its logarithm
     _log_p: Floats
     _entropy: Floats  # (B,)
@@ -38,8 +38,8 @@ class ClosedForm:
         log_p = self._log_p = normalize_log(given[0][: self._actions])
         self._p = np.exp(log_p)
         self._entropy = -np.add.reduce(self._p * log_p)
-        self._taken = actions.numpy(), np.arange(len(actions))
-        measured = log_p[self._taken], given[-1][-1], self._entropy
+        self._taken = chosen(actions.numpy(), len(actions))
+        measured = log_p.reshape(-1)[self._taken], given[-1][-1], self._entropy
         return Measures(*map(torch.from_numpy, measured))
 
     def differentiate(self, slopes: Measures) -> None:
@@ -53,7 +53,7 @@ class ClosedForm:
         by_logits += by_log_probs
         by_logits *= self._p
         np.negative(by_logits, out=by_logits)
-        by_logits[self._taken] += by_log_probs
+        by_logits.reshape(-1)[self._taken] += by_log_probs
         by_given = [by_logits, by_values[None]]
         if len(self._networks) == 1:
             by_given = [np.concatenate(by_given)]

@@ -5,8 +5,9 @@ linear layer, H outputs of all last layers.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,27 @@ ROWS_AT_ONCE = 1024
 _ONE, _ONES = np.array(1, np.float32), np.ones(ROWS_AT_ONCE, np.float32)
 
 
+class Layers(NamedTuple):
+    """The weights and the biases of all layers, the last ones joined, where they lie now."""
+
+    weights: list[Floats]
+    biases: list[Floats]
+
+
+class _Part(NamedTuple):
+    """Some of the rows: what each layer is given, and room for the way back."""
+
+    rows: slice
+    given: list[Floats]
+    changes: list[Floats]
+    slopes: list[Floats]
+    ones: Floats
+
+
 class Network(ABC):
     """Computed where its parameters lie, some rows at once, in memory that is used again."""
+
+    _by: Layers  # by which it was last computed
 
     def __init__(self, hidden: Sequence[nn.Linear], lasts: Sequence[nn.Linear], activation: Activation) -> None:
         self._activation: Activation = activation
@@ -30,70 +50,88 @@ class Network(ABC):
         self._parameters = [part for layer in layers for part in (layer.weight, layer.bias)]
         self._sizes = [layer.in_features for layer in layers[: len(hidden) + 1]]
         ends = np.cumsum([0, *(last.out_features for last in lasts)]).tolist()
-        self._last, self._several = len(hidden), len(lasts) > 1
-        self._outputs = [(self._last + place, slice(*each)) for place, each in enumerate(pairwise(ends))]
-        self._weights: list[Floats] = []  # of all layers, the last ones joined, as the last call found them
+        self.outputs: int = ends[-1]
+        self._last = len(hidden)
+        self._lasts = [(self._last + place, slice(*each)) for place, each in enumerate(pairwise(ends))]
         self._values, self._gradients = _Views(), _Views()
         self._rows = 0
-        self._parts: list[slice] = []
-        self._given: list[Floats] = []
+        self._parts: list[_Part] = []
         self._changes = [_room(ROWS_AT_ONCE, size) for size in self._sizes[1:]]
         self._slopes = [_room(ROWS_AT_ONCE, size) for size in self._sizes[1:]]
 
     def __call__(self, observations: Tensor) -> Floats:
         """What the last layers give for observations (B, *): (H, B), a row for each output, new each time."""
-        seen = self._see(observations)
-        if len(seen) != self._rows:
-            self._rows = len(seen)
-            self._parts = [slice(start, start + ROWS_AT_ONCE) for start in range(0, self._rows, ROWS_AT_ONCE)]
-            self._given = [seen, *(_room(self._rows, size) for size in self._sizes[1:])]
-        self._given[0] = seen
-        values = self._values(self._parameters)
-        self._weights, biases = values[::2], values[1::2]
-        if self._several:
-            for each in (self._weights, biases):
-                each[self._last :] = [np.concatenate(each[self._last :])]
-        found = [self._forward(biases, rows) for rows in self._parts]
-        return found[0] if len(found) == 1 else np.concatenate(found, 1)
+        seen = self.see(observations)
+        found = _room(len(seen), self.outputs)
+        self.into(found, seen, self.layers())
+        return np.ascontiguousarray(found.T)
 
     @abstractmethod
-    def _see(self, observations: Tensor) -> Floats:
+    def see(self, observations: Tensor) -> Floats:
         """What the first linear layer is given, (B, D)."""
 
     @abstractmethod
     def _pass_on(self, change: Floats, weight: Floats, rows: slice) -> None:
         """Take the gradient by the sums of the first linear layer, whose weight it is, in these rows."""
 
-    def _forward(self, biases: list[Floats], rows: slice) -> Floats:
-        given = self._given[0][rows]
-        for place in range(len(self._changes)):
-            given = np.dot(given, self._weights[place].T, out=self._given[place + 1][rows])
-            given += biases[place]
-            activate(given, self._activation)
-        sums = given.dot(self._weights[-1].T)
-        sums += biases[-1]
-        return np.ascontiguousarray(sums.T)
+    def layers(self) -> Layers:
+        """The layers as they are now."""
+        values = self._values(self._parameters)
+        layers = Layers(values[::2], values[1::2])
+        if len(self._lasts) > 1:
+            for each in layers:
+                each[self._last :] = [np.concatenate(each[self._last :])]
+        return layers
+
+    def into(self, found: Floats, seen: Floats, layers: Layers) -> None:
+        """Put what the last layers give for what the first is given, (B, D), into `found` (B, H)."""
+        if len(seen) != self._rows:
+            self._rows = len(seen)
+            self._parts = list(self._divided())
+        for part in self._parts:
+            part.given[0] = seen[part.rows]
+            self._forward(layers, part.given, found[part.rows])
+        self._by = layers
+
+    def _divided(self) -> Iterator[_Part]:
+        hidden = [_room(self._rows, size) for size in self._sizes]
+        for start in range(0, self._rows, ROWS_AT_ONCE):
+            rows = slice(start, min(start + ROWS_AT_ONCE, self._rows))
+            count = rows.stop - start
+            changes, slopes = ([room[:count] for room in rooms] for rooms in (self._changes, self._slopes))
+            yield _Part(rows, [layer[rows] for layer in hidden], changes, slopes, _ONES[:count])
+
+    def _forward(self, layers: Layers, given: list[Floats], found: Floats) -> None:
+        for place in range(self._last):
+            sums = given[place].dot(layers.weights[place].T, out=given[place + 1])
+            sums += layers.biases[place]
+            activate(sums, self._activation)
+        given[-1].dot(layers.weights[-1].T, out=found)
+        found += layers.biases[-1]
 
     def differentiate(self, slope: Floats) -> None:
-        """Add the gradient to `grad` of all parameters, from that by what the last call gave, (H, B)."""
+        """Put the gradient into `grad` of all parameters, from that by what the last call gave, (H, B)."""
         gradients = self._gradients([parameter.grad for parameter in self._parameters])
-        for rows in self._parts:
-            self._backward(gradients, slope[:, rows], rows)
+        first, *others = self._parts
+        self._backward(gradients, slope[:, first.rows], first)
+        for part in others:
+            found = [np.empty_like(gradient) for gradient in gradients]
+            self._backward(found, slope[:, part.rows], part)
+            for gradient, more in zip(gradients, found, strict=True):
+                np.add(gradient, more, out=gradient)
 
-    def _backward(self, gradients: list[Floats], slope: Floats, rows: slice) -> None:
-        count = slope.shape[1]
-        ones = _ONES[:count]
-        by_weight, by_bias = slope.dot(self._given[-1][rows]), slope.dot(ones)
-        for place, outputs in self._outputs:
-            gradients[2 * place] += by_weight[outputs]
-            gradients[2 * place + 1] += by_bias[outputs]
+    def _backward(self, gradients: list[Floats], slope: Floats, part: _Part) -> None:
+        weights = self._by.weights
+        for place, outputs in self._lasts:
+            slope[outputs].dot(part.given[-1], out=gradients[2 * place])
+            slope[outputs].dot(part.ones, out=gradients[2 * place + 1])
         change = slope.T
-        for place in reversed(range(len(self._changes))):
-            change = np.dot(change, self._weights[place + 1], out=self._changes[place][:count])
-            change *= slope_of(self._given[place + 1][rows], self._activation, into=self._slopes[place][:count])
-            gradients[2 * place] += change.T.dot(self._given[place][rows])
-            gradients[2 * place + 1] += ones.dot(change)
-        self._pass_on(change, self._weights[0], rows)
+        for place in reversed(range(self._last)):
+            change = change.dot(weights[place + 1], out=part.changes[place])
+            change *= slope_of(part.given[place + 1], self._activation, into=part.slopes[place])
+            change.T.dot(part.given[place], out=gradients[2 * place])
+            part.ones.dot(change, out=gradients[2 * place + 1])
+        self._pass_on(change, weights[0], part.rows)
 
 
 class VectorNetwork(Network):
@@ -103,7 +141,8 @@ class VectorNetwork(Network):
         super().__init__(trunk.layers, [last], trunk.activation)
         self._trunk = trunk
 
-    def _see(self, observations: Tensor) -> Floats:
+    def see(self, observations: Tensor) -> Floats:
+        """Scaled."""
         return self._trunk.scaled(observations).numpy()
 
     def _pass_on(self, change: Floats, weight: Floats, rows: slice) -> None:
@@ -128,6 +167,11 @@ class _Views:
         if lying != self._lying:
             self._lying, self._arrays = lying, [tensor.detach().numpy() for tensor in known]
         return self._arrays
+
+
+def chosen(which: NDArray[np.integer], rows: int) -> NDArray[np.integer]:
+    """Where among the numbers of (A, B), one after another, those stand that are chosen for B rows, (B,)."""
+    return which * rows + np.arange(rows)
 
 
 def normalize_log(scores: Floats) -> Floats:

@@ -23,7 +23,8 @@ class TokenNetwork(Network):
         super().__init__(trunk.layers, lasts, trunk.activation)
         self._encoder = trunk.encoder
 
-    def _see(self, observations: Tensor) -> Floats:
+    def see(self, observations: Tensor) -> Floats:
+        """Pooled."""
         self._bags = self._encoder.bags(observations)
         self._seen = self._bags.sums(self._encoder.embedding.weight).numpy()
         self._seen += self._encoder.bias.detach().numpy()
@@ -37,8 +38,8 @@ class TokenNetwork(Network):
         self._by_seen *= slope_of(self._seen, self._activation, into=np.empty_like(self._seen))
         change, embedding, bias = torch.from_numpy(self._by_seen), self._encoder.embedding.weight, self._encoder.bias
         assert embedding.grad is not None and bias.grad is not None
-        embedding.grad += self._bags.gradient(change, len(embedding))
-        bias.grad += change.sum(0)
+        embedding.grad.copy_(self._bags.gradient(change, len(embedding)))
+        torch.sum(change, 0, out=bias.grad)
 
     def _pass_on(self, change: Floats, weight: Floats, rows: slice) -> None:
         np.dot(change, weight, out=self._by_seen[rows])

@@ -52,7 +52,25 @@ def into_a_tensor(rows, chance):
     return drawn
 
 
-DRAWS = (rand, rand_of_a_shape, randn, randint, multinomial, bernoulli, normal, exponential_in_place, into_a_tensor)
+def step_by_step_into_one_memory(rows, chance):
+    drawn = torch.empty(3, len(rows), 5)
+    for step in drawn.unbind():
+        step.uniform_(generator=chance)
+    return drawn.transpose(0, 1)
+
+
+DRAWS = (
+    rand,
+    rand_of_a_shape,
+    randn,
+    randint,
+    multinomial,
+    bernoulli,
+    normal,
+    exponential_in_place,
+    into_a_tensor,
+    step_by_step_into_one_memory,
+)
 
 
 @pytest.mark.parametrize("draw", DRAWS)

@@ -49,11 +49,14 @@ class Minibatches:
         rows: int = ROWS,
         space: ObservationSpace = VECTORS,
         sizes: tuple[int, ...] = (8, 40, 6),
+        tied: bool = False,
     ) -> None:
         torch.manual_seed(0)
         config = AgentConfig(hidden_sizes=sizes, activation=activation)
         self.policy = kind(Spaces(space, DiscreteActions(4), num_agents=1), config)
         torch.nn.init.normal_(self.policy.head.layer.weight)
+        if tied:
+            self.policy.critic[2].weight = self.policy.trunk[2].weight
         self.policy.observe(1 + 2 * torch.randn(50, 2, 3))
         for name, parameter in self.policy.named_parameters():
             parameter.requires_grad = name != fixed
@@ -136,6 +139,14 @@ def test_a_parameter_that_is_held_fixed_gets_no_gradient():
     fixed = minibatches.policy.get_parameter("trunk.2.weight")
     assert not fixed.grad.any()
     assert minibatches.policy.get_parameter("trunk.4.weight").grad.any()
+
+
+def test_a_weight_that_two_layers_share_gets_the_gradient_of_both():
+    found = []
+    for kind in (ActorCritic, Subclass):
+        minibatches = Minibatches(kind, tied=True)
+        found.append(minibatches.gradient(everything))
+    torch.testing.assert_close(*found)
 
 
 def test_a_loss_that_depends_on_nothing_that_was_measured_is_an_error():
