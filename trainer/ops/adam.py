@@ -3,6 +3,7 @@
 Kingma & Ba 2015, "Adam: a method for stochastic optimization", arXiv:1412.6980, algorithm 1.
 """
 
+from math import sqrt
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -12,6 +13,8 @@ from trainer.ops.slots import OptimizerStep
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+LEAST = 1e-36
 
 
 class Adam(OptimizerOp):
@@ -32,8 +35,6 @@ class Adam(OptimizerOp):
 
     def move(self, parameters: "Tensor", gradients: "Tensor", learning_rate: float, state: "dict[str, Tensor]") -> None:
         """Step these parameters in place; their moments are in `state`, and on the host the number of steps."""
-        import torch
-
         if not state:
             state |= {
                 "steps": gradients.new_zeros((), device="cpu"),
@@ -41,19 +42,9 @@ class Adam(OptimizerOp):
                 "square": gradients.new_zeros(gradients.shape),
             }
         state["steps"] += 1
-        # One pass over all numbers: of 590,000 it takes a fifth of what an operation for each sign of the formula does.
-        torch.ops.aten._fused_adam_(
-            [parameters],
-            [gradients],
-            [state["mean"]],
-            [state["square"]],
-            [],
-            [gradients.new_full((), int(state["steps"]), dtype=torch.float32)],
-            lr=learning_rate,
-            beta1=self.beta1,
-            beta2=self.beta2,
-            weight_decay=0.0,
-            eps=self.eps,
-            amsgrad=False,
-            maximize=False,
-        )
+        steps = int(state["steps"])
+        state["mean"].lerp_(gradients, 1 - self.beta1)
+        state["square"].mul_(self.beta2).addcmul_(gradients, gradients, value=1 - self.beta2)
+        # On a CPU the roots of zeros, of which embeddings have many, take thrice as long; beside eps this one is none.
+        root = state["square"].clamp_min(LEAST).sqrt_().div_(sqrt(1 - self.beta2**steps)).add_(self.eps)
+        parameters.addcdiv_(state["mean"], root, value=-learning_rate / (1 - self.beta1**steps))

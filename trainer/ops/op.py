@@ -166,7 +166,7 @@ def complete(sample: Sample, by: Moved, policy: "Tensor", slope: "Tensor", kl_co
     measured = sample.log_probs, sample.values, sample.entropy
     return Loss(
         total=with_slopes(total.add(approx_kl, alpha=kl_coef) if kl_coef else total, measured, slopes),
-        policy=loss,
+        policy=loss.detach(),
         value=value,
         entropy=entropy,
         approx_kl=approx_kl,

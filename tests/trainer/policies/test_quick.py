@@ -1,5 +1,6 @@
 """Acting in numpy is what the policy computes in torch, wherever its weights lie."""
 
+import pickle
 from copy import deepcopy
 
 import numpy as np
@@ -63,6 +64,13 @@ def test_a_copy_goes_by_its_own_weights(policy):
             parameter.mul_(2)
     require_that_it_acts_as_it_judges(copy)
     require_that_it_acts_as_it_judges(policy)
+
+
+def test_a_copy_is_without_the_rooms_that_its_networks_compute_in(policy):
+    plain = len(pickle.dumps(policy))
+    require_that_it_acts_as_it_judges(policy)
+    assert policy.closed_form is not None
+    assert len(pickle.dumps(policy)) == plain
 
 
 class Doubled(ActorCritic):
