@@ -45,6 +45,8 @@ class Adam(OptimizerOp):
         steps = int(state["steps"])
         state["mean"].lerp_(gradients, 1 - self.beta1)
         state["square"].mul_(self.beta2).addcmul_(gradients, gradients, value=1 - self.beta2)
+        # Both moments' biases as one number, as the paper's section 2 ends: that of the root scales eps instead.
+        of_mean, of_root = 1 - self.beta1**steps, sqrt(1 - self.beta2**steps)
         # On a CPU the roots of zeros, of which embeddings have many, take thrice as long; beside eps this one is none.
-        root = state["square"].clamp_min(LEAST).sqrt_().div_(sqrt(1 - self.beta2**steps)).add_(self.eps)
-        parameters.addcdiv_(state["mean"], root, value=-learning_rate / (1 - self.beta1**steps))
+        root = state["square"].clamp_min(LEAST).sqrt_().add_(self.eps * of_root)
+        parameters.addcdiv_(state["mean"], root, value=-learning_rate * of_root / of_mean)

@@ -20,5 +20,5 @@ class GlobalNorm(ClipOp):
     def __call__(self, given: Gradients) -> "Tensor":
         """Clip; the norm before."""
         norm = given.gradients.norm()
-        given.gradients.mul_((norm + 1e-6).reciprocal_().mul_(given.max_norm).clamp_(max=1.0))
+        given.gradients.div_(norm.clamp_min(given.max_norm).div_(given.max_norm))
         return norm

@@ -13,7 +13,7 @@ from trainer.policies.closed_form import ClosedForm
 from trainer.policies.cores import Memoryless, build_core
 from trainer.policies.encoders import TokenTrunk, VectorEncoder, VectorTrunk, build_encoder, linear, trunk
 from trainer.policies.heads import CategoricalHead, build_head
-from trainer.policies.network import ROWS_AT_ONCE, Network, VectorNetwork
+from trainer.policies.network import Network, VectorNetwork
 from trainer.policies.quick import QuickActor
 from trainer.policies.token_network import TokenNetwork
 
@@ -144,7 +144,7 @@ class ActorCritic(nn.Module):
     @cached_property
     def quick(self) -> QuickActor | None:
         """Acts in numpy; none off a CPU, or for other networks."""
-        return QuickActor(*networks[:2]) if (networks := self._networks()) else None
+        return QuickActor(*networks) if (networks := self._networks()) else None
 
     def _networks(self) -> tuple[int, Network, *tuple[Network, ...]] | None:
         """How many actions there are, and the network in numpy that scores them; then the critic, if it is another.
@@ -167,10 +167,7 @@ class ActorCritic(nn.Module):
     def value(self, observations: Tensor, state: Tensor, starts: Tensor) -> Tensor:
         """Values (N,) of N observations."""
         if self.quick:
-            if self.critic is None:
-                return self.quick.value(observations)
-            critic, parts = self.critic, observations.split(ROWS_AT_ONCE)
-            return torch.cat([self.head_value(critic(part)) for part in parts]).squeeze(-1)
+            return self.quick.value(observations)
         return self(observations.unsqueeze(0), state, starts.unsqueeze(0)).values[0]
 
     def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:

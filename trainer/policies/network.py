@@ -30,12 +30,11 @@ class Layers(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """Some of the rows: what each layer is given, and room for the way back."""
+    """Some of the rows: what each layer is given, and room for the gradient by its sums."""
 
     rows: slice
     given: list[Floats]
     changes: list[Floats]
-    slopes: list[Floats]
     ones: Floats
 
 
@@ -57,7 +56,6 @@ class Network(ABC):
         self._rows = 0
         self._parts: list[_Part] = []
         self._changes = [_room(ROWS_AT_ONCE, size) for size in self._sizes[1:]]
-        self._slopes = [_room(ROWS_AT_ONCE, size) for size in self._sizes[1:]]
 
     def __call__(self, observations: Tensor) -> Floats:
         """What the last layers give for observations (B, *): (H, B), a row for each output, new each time."""
@@ -98,8 +96,8 @@ class Network(ABC):
         for start in range(0, self._rows, ROWS_AT_ONCE):
             rows = slice(start, min(start + ROWS_AT_ONCE, self._rows))
             count = rows.stop - start
-            changes, slopes = ([room[:count] for room in rooms] for rooms in (self._changes, self._slopes))
-            yield _Part(rows, [layer[rows] for layer in hidden], changes, slopes, _ONES[:count])
+            changes = [room[:count] for room in self._changes]
+            yield _Part(rows, [layer[rows] for layer in hidden], changes, _ONES[:count])
 
     def _forward(self, layers: Layers, given: list[Floats], found: Floats) -> None:
         for place in range(self._last):
@@ -110,7 +108,7 @@ class Network(ABC):
         found += layers.biases[-1]
 
     def differentiate(self, slope: Floats) -> None:
-        """Put the gradient into `grad` of all parameters, from that by what the last call gave, (H, B)."""
+        """Put the gradient into `grad` of all parameters, from that by what the last call gave, (H, B); once a call."""
         gradients = self._gradients([parameter.grad for parameter in self._parameters])
         first, *others = self._parts
         self._backward(gradients, slope[:, first.rows], first)
@@ -128,7 +126,7 @@ class Network(ABC):
         change = slope.T
         for place in reversed(range(self._last)):
             change = change.dot(weights[place + 1], out=part.changes[place])
-            change *= slope_of(part.given[place + 1], self._activation, into=part.slopes[place])
+            change *= slope_of(part.given[place + 1], self._activation)
             change.T.dot(part.given[place], out=gradients[2 * place])
             part.ones.dot(change, out=gradients[2 * place + 1])
         self._pass_on(change, weights[0], part.rows)
@@ -186,9 +184,9 @@ def activate(sums: Floats, activation: Activation) -> None:
     np.tanh(sums, out=sums) if activation == "tanh" else np.maximum(sums, 0, out=sums)
 
 
-def slope_of(activations: Floats, activation: Activation, into: Floats) -> Floats:
-    """`tanh' = 1 - tanh^2`; that of relu is 0 where it gave 0, else 1."""
+def slope_of(activations: Floats, activation: Activation) -> Floats:
+    """In place: `tanh' = 1 - tanh^2`; that of relu is 0 where it gave 0, else 1."""
     if activation == "relu":
-        return np.greater(activations, 0, out=into)
-    np.multiply(activations, activations, out=into)
-    return np.subtract(_ONE, into, out=into)
+        return np.greater(activations, 0, out=activations)
+    np.multiply(activations, activations, out=activations)
+    return np.subtract(_ONE, activations, out=activations)

@@ -8,17 +8,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from trainer.policies.network import Floats, Network, chosen, normalize_log
+from trainer.policies.network import ROWS_AT_ONCE, Floats, Network, chosen, normalize_log
 
 # Of uniform numbers in float32, all of them multiples of 2^-24, only 0 is below: it has no logarithm.
 _LEAST = np.array(2.0**-25, np.float32)
 
 
 class QuickActor:
-    """A network with a categorical head, which acts as `ActorCritic.act` says; a further output is the value."""
+    """A network with a categorical head acts as `ActorCritic.act` says; a critic, or a further output, is the value."""
 
-    def __init__(self, actions: int, network: Network) -> None:
-        self._actions, self._network = actions, network
+    def __init__(self, actions: int, network: Network, critic: Network | None = None) -> None:
+        self._actions, self._network, self._critic = actions, network, critic or network
 
     def __call__(
         self, observations: Tensor, generator: Generator, greedy: bool
@@ -36,8 +36,9 @@ class QuickActor:
         return QuickActing(self._network, _gumbel((steps, slots, self._actions), generator))
 
     def value(self, observations: Tensor) -> Tensor:
-        """Values (N,), if there are any."""
-        return torch.from_numpy(self._network(observations)[self._actions])
+        """Values (N,), some rows at once: no layer's need be kept."""
+        parts = [self._critic(part)[-1] for part in observations.split(ROWS_AT_ONCE)]
+        return torch.from_numpy(np.concatenate(parts))
 
 
 class QuickActing:

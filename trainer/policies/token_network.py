@@ -35,7 +35,7 @@ class TokenNetwork(Network):
         """As `Network` says, and the gradient of the embedding."""
         self._by_seen = np.empty_like(self._seen)
         super().differentiate(slope)
-        self._by_seen *= slope_of(self._seen, self._activation, into=np.empty_like(self._seen))
+        self._by_seen *= slope_of(self._seen, self._activation)
         change, embedding, bias = torch.from_numpy(self._by_seen), self._encoder.embedding.weight, self._encoder.bias
         assert embedding.grad is not None and bias.grad is not None
         embedding.grad.copy_(self._bags.gradient(change, len(embedding)))
