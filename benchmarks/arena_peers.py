@@ -9,10 +9,8 @@ from benchmarks.race import Entrant, not_measured, present, race, speed
 from benchmarks.results import table
 
 BASE = "pufferlib-core, our network"
-SERIAL, ONE_WORKER, TWO_WORKERS = (
-    f"{BASE}, {how}"
-    for how in ("`Serial`, two threads", "`Multiprocessing`, one worker", "`Multiprocessing`, two workers")
-)
+SERIAL = f"{BASE}, `Serial`, two threads"
+ONE_WORKER, TWO_WORKERS = (f"{BASE}, `Multiprocessing`, {count}" for count in ("one worker", "two workers"))
 ENTRANTS = (
     Entrant("axiom_dagster", "benchmarks.arena_ours"),
     Entrant(BASE, "benchmarks.arena_pufferlib", PUFFERLIB, (OURS,)),
