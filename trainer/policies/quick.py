@@ -8,10 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from trainer.policies.network import ROWS_AT_ONCE, Floats, Network, chosen, normalize_log
+from trainer.policies.network import Floats, Network, chosen, normalize_log
 
 # Of uniform numbers in float32, all of them multiples of 2^-24, only 0 is below: it has no logarithm.
 _LEAST = np.array(2.0**-25, np.float32)
+# A value is all that is kept of its row.
+_VALUED_AT_ONCE = 256
 
 
 class QuickActor:
@@ -36,8 +38,8 @@ class QuickActor:
         return QuickActing(self._network, _gumbel((steps, slots, self._actions), generator))
 
     def value(self, observations: Tensor) -> Tensor:
-        """Values (N,), some rows at once: no layer's need be kept."""
-        parts = [self._critic(part)[-1] for part in observations.split(ROWS_AT_ONCE)]
+        """Values (N,)."""
+        parts = [self._critic(part)[-1] for part in observations.split(_VALUED_AT_ONCE)]
         return torch.from_numpy(np.concatenate(parts))
 
 
