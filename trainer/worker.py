@@ -4,7 +4,7 @@ import atexit
 import multiprocessing
 import signal
 import traceback
-from dataclasses import dataclass
+import weakref
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn, Protocol
 
@@ -46,11 +46,6 @@ class Request(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class _Failure:
-    trace: str
-
-
 class Worker:
     """The parent's end: send a request, then receive its answer; a dead worker is an error, never a hang.
 
@@ -63,7 +58,8 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         # A daemon could have no workers of its own; so the pipe must be closed before the parent, at its end, waits.
-        atexit.register(self._connection.close)
+        # It is held weakly: a worker that nobody holds any more ends at once.
+        atexit.register(_close, weakref.ref(self._connection))
         self._process = context.Process(target=serve, args=(theirs, plan), name=plan.process_name, daemon=False)
         self._process.start()
         theirs.close()
@@ -98,12 +94,16 @@ class Worker:
 
     def close(self) -> None:
         """Close the pipe, which ends the worker; one that does not follow is killed. Safe to call twice."""
-        atexit.unregister(self._connection.close)
         self._connection.close()
         self._process.join(_EXIT_SECONDS)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+
+
+def _close(connection: weakref.ref[Connection]) -> None:
+    if (held := connection()) is not None:
+        held.close()
 
 
 def serve(connection: Connection, plan: Plan) -> None:

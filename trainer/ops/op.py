@@ -123,10 +123,10 @@ def value_error(sample: Sample) -> "tuple[Tensor, Tensor]":
     error = values - sample.returns
     squared, clip = error.square(), sample.value_clip_coef
     if clip is not None:
-        moved = values - sample.old_values
-        error_near = sample.old_values + moved.clamp(-clip, clip) - sample.returns
+        shift = values - sample.old_values
+        error_near = sample.old_values + shift.clamp(-clip, clip) - sample.returns
         squared_near = error_near.square()
-        error = error.where(squared_near <= squared, error_near.masked_fill(moved.abs() > clip, 0.0))
+        error = error.where(squared_near <= squared, error_near.masked_fill(shift.abs() > clip, 0.0))
         squared = squared.maximum(squared_near)
     return squared.mul_(0.5), error
 

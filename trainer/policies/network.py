@@ -92,12 +92,13 @@ class Network(ABC):
         self._by = layers
 
     def _divided(self) -> Iterator[_Part]:
-        hidden = [_room(self._rows, size) for size in self._sizes]
+        first, *others = self._sizes
+        given = [_room(0, first), *(_room(self._rows, size) for size in others)]
         for start in range(0, self._rows, ROWS_AT_ONCE):
             rows = slice(start, min(start + ROWS_AT_ONCE, self._rows))
             count = rows.stop - start
             changes = [room[:count] for room in self._changes]
-            yield _Part(rows, [layer[rows] for layer in hidden], changes, _ONES[:count])
+            yield _Part(rows, [room[rows] for room in given], changes, _ONES[:count])
 
     def _forward(self, layers: Layers, given: list[Floats], found: Floats) -> None:
         for place in range(self._last):

@@ -1,5 +1,6 @@
 """Workers fail loudly and leave nothing behind."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -90,6 +91,15 @@ def test_this_process_is_one_of_the_workers(num_workers) -> None:
         env.reset([0, 1, 2, 3])
         assert len(multiprocessing.active_children()) == num_workers - 1
     assert not multiprocessing.active_children()
+
+
+def test_workers_end_when_nobody_holds_their_vector_any_more() -> None:
+    env = VectorEnv(EnvConfig(id="CartPole-v1"), 4, 2)
+    (worker,) = multiprocessing.active_children()
+    del env
+    gc.collect()
+    worker.join(10)
+    assert worker.exitcode == 0
 
 
 @pytest.mark.parametrize("death", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
