@@ -79,11 +79,10 @@ def new_loss(sample: Sample) -> Loss:
 
 
 def new_clip(given: Gradients) -> Any:
-    """Clipping by the global norm, with no product where nothing is to be clipped."""
+    """Clipping by the global norm, with no division where nothing is to be clipped."""
     norm = given.gradients.norm()
-    scale = given.max_norm / (norm + 1e-6)
-    if scale < 1:
-        given.gradients.mul_(scale)
+    if norm > given.max_norm:
+        given.gradients.div_(norm / given.max_norm)
     return norm
 
 
