@@ -25,13 +25,14 @@ class Measuring:
     def measure(self, observations: Tensor, state: Tensor, starts: Tensor, actions: Tensor) -> Measures:
         """The leaves, (T * N,) each, of observations (T, N, *) and actions (T, N, ...) from the state before them."""
         if self._closed is not None:
-            self._measured = self._closed.measure(observations.flatten(0, 1), actions.flatten(0, 1))
+            leaves = self._closed.measure(observations.flatten(0, 1), actions.flatten(0, 1))
         else:
             judged = self._policy(observations, state, starts)
             parameters = judged.parameters.flatten(0, 1)
             log_probs = self._policy.log_prob(parameters, actions.flatten(0, 1))
             self._measured = Measures(log_probs, judged.values.flatten(), self._policy.entropy(parameters))
-        self._leaves = Measures(*(each.detach().requires_grad_() for each in self._measured))
+            leaves = (each.detach() for each in self._measured)
+        self._leaves = Measures(*(leaf.requires_grad_() for leaf in leaves))
         return self._leaves
 
     def differentiate(self, loss: Tensor) -> None:

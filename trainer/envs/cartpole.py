@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.envs.arrays import StepArrays
+from trainer.envs.first_numbers import first_numbers
 
 _FORCES = np.array([-10.0, 10.0])
 _FARTHEST, _STEEPEST = 2.4, 12 * 2 * pi / 360
@@ -46,12 +47,15 @@ class CartPoles:
         self._limits = np.repeat([[_FARTHEST], [_STEEPEST]], rows, axis=1)
         self._steps = np.zeros(rows, np.int64)
 
-    def reset(self, rows: NDArray[np.intp], seeds: Sequence[int]) -> None:
-        """Begin the episodes of these seeds."""
-        drawn = np.array([np.random.Generator(np.random.PCG64(seed)).random(4) for seed in seeds])
-        first = 2 * _FIRST_STATES * drawn - _FIRST_STATES
-        self._rows[rows] = first.reshape(-1, 2, 2)
-        self._arrays.observations[rows] = first
+    def first(self, seeds: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The states in which the episodes of these seeds begin, (n, 4)."""
+        return 2 * _FIRST_STATES * first_numbers(seeds, 4) - _FIRST_STATES
+
+    def reset(self, rows: NDArray[np.intp], first: Sequence[NDArray[np.float64]]) -> None:
+        """Begin episodes in these states."""
+        states = np.array(first)
+        self._rows[rows] = states.reshape(-1, 2, 2)
+        self._arrays.observations[rows] = states
         self._steps[rows] = 0
 
     def step(self) -> None:

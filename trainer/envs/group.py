@@ -10,9 +10,8 @@ from trainer.contract.environment import EnvConfig
 from trainer.envs.arrays import StepArrays
 from trainer.envs.interface import Env, EpisodeEnd
 from trainer.envs.make import make_batch, make_env
+from trainer.envs.upcoming import Upcoming
 from trainer.ops.slots import Task
-
-_LARGEST_SEED = 2**31 - 1
 
 
 class EnvGroup:
@@ -36,13 +35,13 @@ class EnvGroup:
         self._rewards = arrays.rewards.reshape(len(envs), agents)
         self._returns = np.zeros((len(envs), agents))
         self._lengths = np.zeros(len(envs), np.int64)
-        self._seeds: list[np.random.Generator] = []
+        self._upcoming: Upcoming
         self._played: list[Task] = [{} for _ in envs]
         self._assigned = list(self._played)
 
     def reset(self, seeds: Sequence[int]) -> None:
         """Begin an episode in each environment; `seeds` has one seed for each of them."""
-        self._seeds = [np.random.default_rng(seed) for seed in seeds]
+        self._upcoming = Upcoming(seeds, np.asarray if self._batch is None else self._batch.first)
         self._arrays.rewards[:] = 0
         self._arrays.terminated[:] = False
         self._arrays.truncated[:] = False
@@ -77,10 +76,10 @@ class EnvGroup:
     def _begin(self, rows: NDArray[np.intp]) -> None:
         self._returns[rows] = 0
         self._lengths[rows] = 0
-        seeds = [int(self._seeds[row].integers(_LARGEST_SEED)) for row in rows]
+        upcoming = self._upcoming.next(rows.tolist())
         if self._batch is not None:
-            self._batch.reset(rows, seeds)
-        for row, seed in zip(rows.tolist(), seeds, strict=True):
+            self._batch.reset(rows, [first for _, first in upcoming])
+        for row, (seed, _) in zip(rows.tolist(), upcoming, strict=True):
             task, record = self._assigned[row], self._envs[row] in self._replays
             if self._batch is None or task or record:
                 self._alone(row, task).reset(seed, record)

@@ -1,6 +1,6 @@
 """What every environment shows of itself: spaces, ends of episodes and protocols; never an implementation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -178,8 +178,12 @@ class EnvBatch(Protocol):
     Each does, bit by bit, what an `Env` of the same config does. They count nothing and record nothing.
     """
 
-    def reset(self, rows: NDArray[np.intp], seeds: Sequence[int]) -> None:
-        """Begin the episodes of these seeds and write their first observations; leaves rewards and ends as they are."""
+    def first(self, seeds: NDArray[np.int64]) -> Iterable[Any]:
+        """What the episodes of these seeds (n,) begin with, for `reset`; nothing changes."""
+        ...
+
+    def reset(self, rows: NDArray[np.intp], first: Sequence[Any]) -> None:
+        """Begin such episodes in these rows, and write their observations; leaves rewards and ends as they are."""
         ...
 
     def step(self) -> None:

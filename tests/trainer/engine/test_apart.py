@@ -26,6 +26,7 @@ from trainer.contract import (
 )
 from trainer.engine.apart import CollectorApart, CollectorPlan
 from trainer.engine.rollout import Collecting, Collector, Rollout
+from trainer.engine.seeding import make_repeatable
 from trainer.entry import run_stage
 from trainer.envs.make import spaces_of
 from trainer.envs.vector import VectorEnv
@@ -34,18 +35,19 @@ from trainer.policies.actor_critic import ActorCritic
 from trainer.stopping import Cancelled
 from trainer.worker import WorkerFailed
 
-CPU = torch.device("cpu")
+CPU, SYSTEM = torch.device("cpu"), SystemConfig(device="cpu")
 CARTPOLE, PENDULUM = EnvConfig(id="CartPole-v1"), EnvConfig(id="Pendulum-v1")
 ARENA = EnvConfig(arena=ArenaConfig(num_agents=3, width=12, height=12, max_steps=7))
 ENVS, STEPS = 4, 12
 
 
 def here(env: EnvConfig) -> Collector:
+    make_repeatable(AxiomControls(), SYSTEM)  # as the other process does: threads share sums otherwise
     return Collector(VectorEnv(env, ENVS), torch.Generator().manual_seed(0), CPU)
 
 
 def apart(env: EnvConfig, num_workers: int = 1) -> CollectorApart:
-    plan = CollectorPlan(AxiomControls(), SystemConfig(device="cpu"), env, ENVS, num_workers)
+    plan = CollectorPlan(AxiomControls(), SYSTEM, env, ENVS, num_workers)
     return CollectorApart(plan, torch.Generator().manual_seed(0), CPU)
 
 

@@ -43,7 +43,7 @@ def test_states_are_gymnasiums_own_to_the_last_of_64_bits(arrays) -> None:
     for _ in range(200):
         for row, env in enumerate(made):
             seed = _next(rng)
-            poles.reset(np.array([row]), [seed])
+            poles.reset(np.array([row]), poles.first(np.array([seed])))
             env.reset(seed=seed)
         while not arrays.terminated.any():
             arrays.actions[:] = rng.integers(0, 2, 3)
