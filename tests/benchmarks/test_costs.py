@@ -11,14 +11,14 @@ MOST: dict[str, dict[str, Cost]] = {
     "CartPole-v1": {
         # Held beside the rollout, once for all: a critic's room for 256 rows.
         STEP: Cost(calls=64, operations=3.3, made=10, held=275),
-        MINIBATCH: Cost(calls=296, operations=83, made=275, held=55),
-        UPDATE: Cost(calls=11_800, operations=1_170, made=560, held=270),
+        MINIBATCH: Cost(calls=293, operations=80, made=275, held=55),
+        UPDATE: Cost(calls=11_800, operations=1_145, made=560, held=270),
     },
     "arena": {
         STEP: Cost(calls=275, operations=14.5, made=295, held=800),
         # The tokens that are read, the embedding's sums and its gradient are numpy's memory, and torch's nothing.
-        MINIBATCH: Cost(calls=484, operations=101, made=4_800, held=470),
-        UPDATE: Cost(calls=39_500, operations=2_700, made=9_900, held=960),
+        MINIBATCH: Cost(calls=480, operations=98, made=4_800, held=470),
+        UPDATE: Cost(calls=39_500, operations=2_680, made=9_900, held=960),
     },
 }
 WHY = {
