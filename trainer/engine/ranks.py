@@ -218,10 +218,13 @@ def joined(environment: Mapping[str, str]) -> Generator[Ranks]:
         why = f"rank {index} of {count} found not all others at {where} within {TIMEOUT}; are all started, is the port"
         raise RankFailed(f"{why} open between their machines? {error}") from error
     ranks = Ranks(index, count, local_index, PrefixStore("axiom", store))
-    yield ranks
-    # What waits for a lost process would wait here too; the end of this process closes its connections.
-    if ranks.whole:
-        dist.destroy_process_group()
+    try:
+        yield ranks
+    finally:
+        # Left to the end of Python, its threads may abort the process. What waits for a lost one would wait here too:
+        # then the end of this process closes its connections.
+        if ranks.whole:
+            dist.destroy_process_group()
 
 
 def _number(environment: Mapping[str, str], name: str) -> int:
