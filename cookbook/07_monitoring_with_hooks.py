@@ -122,7 +122,7 @@ def main(spec: TrainAndEvalSpec) -> None:
         assert names(ended) == [monitor], f"{tag} was to be ended by {monitor}, and heard from {names(ended)}"
 
     print("\n3. A hook of one's own: it ends the healthy training when the policy explores little")
-    hook = LowEntropy(below=0.45)
+    hook = LowEntropy(below=0.55)
     hooked = run("with_a_hook", specs["with_a_hook"], hook=hook)
     (counts,) = hooked.hooks.values()
     assert counts == {"called": len(hook.seen), "failed": 0}, f"the manifest has counted {counts}"

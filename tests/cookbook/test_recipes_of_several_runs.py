@@ -17,9 +17,9 @@ ADVANTAGE = "train.compute_advantage"
 RUNS = {
     "01_debugging_training_divergence": ["all_new", "gae", "ppo_clip", "global_norm"],
     "02_ab_testing_algorithms": [
-        *(f"gae_{seed}" for seed in (1, 2, 3, 4)),
-        *(f"gae_again_{seed}" for seed in (101, 102, 103, 104)),
-        *(f"{arm}_{seed}" for arm in ("past_credit", "monte_carlo") for seed in (1, 2, 3, 4)),
+        *(f"gae_{seed}" for seed in range(1, 7)),
+        *(f"gae_again_{seed}" for seed in range(101, 107)),
+        *(f"{arm}_{seed}" for arm in ("past_credit", "monte_carlo") for seed in range(1, 7)),
     ],
     "03_reproducible_experiments": ["original", "replay", "slower"],
     "04_progressive_debugging": ["known_good", "new_reward", "new_advantage", "new_loss", "new_step", "together"],
@@ -112,7 +112,7 @@ def test_the_same_arm_is_not_told_from_itself_and_the_broken_one_is_worse(recipe
     assert told[:2] == [("gae_again", "unpaired", "inconclusive"), ("past_credit", "paired", "worse")]
     assert told[2][:2] == ("monte_carlo", "paired")
     runs = manifests(tmp_path, "evaluate", "ab_testing")
-    gae, again, broken, monte_carlo = (runs[first : first + 4] for first in (0, 4, 8, 12))
+    gae, again, broken, monte_carlo = (runs[first : first + 6] for first in (0, 6, 12, 18))
     assert [seeds(arm) for arm in (broken, monte_carlo)] == [seeds(gae)] * 2 and not {*seeds(gae)} & {*seeds(again)}
     assert gae[0].overrides.keys() == again[0].overrides.keys() == broken[0].overrides.keys() - {ADVANTAGE}
     assert max(map(reward, broken)) < min(map(reward, gae + again))
